@@ -1,0 +1,304 @@
+# pawl: durable multi-step work for Linux devices. `make help` lists the targets.
+#
+# One Makefile, no recursion into folders. Objects go to build/$(config)/, one folder for each toolchain and set of
+# options, so that several can live side by side. A new source file or test needs no line here: all are found by name.
+
+-include config.mak
+
+# ---- what can be set (on the command line, in the environment or in config.mak) ----
+
+CROSS_COMPILE ?=
+ifneq ($(filter default undefined,$(origin CC)),)
+CC = $(CROSS_COMPILE)gcc
+endif
+ifneq ($(filter default undefined,$(origin AR)),)
+AR = $(CROSS_COMPILE)ar
+endif
+OBJCOPY ?= $(CROSS_COMPILE)objcopy
+NM ?= $(CROSS_COMPILE)nm
+SIZE ?= $(CROSS_COMPILE)size
+STRIP ?= $(CROSS_COMPILE)strip
+PKG_CONFIG ?= pkg-config
+
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+libdir ?= $(prefix)/lib
+includedir ?= $(prefix)/include
+mandir ?= $(prefix)/share/man
+DESTDIR ?=
+
+WITH_YAML ?= yes
+WITH_PLUGINS ?= yes
+WITH_FS ?= yes
+WITH_MEMORY ?= yes
+SANITIZE ?=
+DEBUG ?=
+static ?= no
+CI ?=
+OPT ?= $(if $(DEBUG),-O0,-O2)
+EXTRA_CFLAGS ?=
+EXTRA_LDFLAGS ?=
+
+# For tests: a program that starts the built ones (qemu-arm-static), and the time for one in seconds.
+RUNNER ?=
+TEST_SECONDS ?= 120
+FUZZER ?= builtin
+FUZZ_RUNS ?= 20000
+BENCH ?=
+
+ifeq ($(static),yes)
+override WITH_PLUGINS := no
+endif
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+yes_or = $(if $(filter yes,$($(1))),,$(2))
+
+config ?= $(subst $(space),_,$(strip $(notdir $(CC))))$(if $(filter yes,$(static)),-static)$(if $(DEBUG),-debug)$(if \
+	$(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(filter libfuzzer,$(FUZZER)),-libfuzzer)$(if \
+	$(filter true,$(CI)),-ci)$(call \
+	yes_or,WITH_YAML,-noyaml)$(if $(filter yes,$(static)),,$(call yes_or,WITH_PLUGINS,-noplugins))$(call \
+	yes_or,WITH_FS,-nofs)$(call yes_or,WITH_MEMORY,-nomemory)
+B := build/$(config)
+
+version := $(shell sed -n 's/^\#define PAWL_VERSION "\(.*\)"/\1/p' include/pawl/pawl.h 2>/dev/null)
+soname := libpawl.so.0
+
+# ---- sources ----
+
+provider_dirs := $(patsubst %/,%,$(wildcard providers/*/))
+provider_dirs := $(filter-out $(if $(filter no,$(WITH_FS)),providers/fs) $(if $(filter no,$(WITH_MEMORY)),providers/memory),$(provider_dirs))
+source_dirs := src/base src/os src/history src/engine src/runtime src/cli providers $(provider_dirs)
+
+main_source := $(wildcard src/cli/main.c)
+sim_sources := $(wildcard src/os/os_sim*.c)
+lib_sources := $(filter-out $(main_source) $(sim_sources),$(sort $(wildcard $(addsuffix /*.c,$(source_dirs)))))
+
+objects_of = $(patsubst %.c,$(B)/obj/%.o,$(1))
+lib_objects := $(call objects_of,$(lib_sources))
+main_object := $(call objects_of,$(main_source))
+
+# A file of a tier is a program when it has a main (of fuzz, when its name says so); the others are shared by the programs
+# of their tier.
+tier_sources = $(sort $(wildcard tests/$(1)/*.c))
+with_main = $(if $(1),$(shell grep -l '^int main\>' $(1)))
+programs_of = $(patsubst tests/%.c,$(B)/tests/%,$(1))
+
+tier_programs = $(if $(filter fuzz,$(1)),$(filter tests/fuzz/fuzz_%,$(call tier_sources,fuzz)),$(call with_main,$(call tier_sources,$(1))))
+tier_helpers = $(call objects_of,$(filter-out $(call tier_programs,$(1)),$(call tier_sources,$(1))))
+
+unit_programs := $(call programs_of,$(call tier_programs,unit))
+contract_programs := $(call programs_of,$(call tier_programs,provider))
+crash_programs := $(call programs_of,$(call tier_programs,crash))
+fuzz_programs := $(call programs_of,$(call tier_programs,fuzz))
+smoke_programs := $(call programs_of,$(call tier_programs,board))
+bench_sources := $(call tier_programs,bench)
+bench_programs := $(call programs_of,$(if $(BENCH),$(filter $(addprefix %/,$(addsuffix .c,$(BENCH))),$(bench_sources)),$(bench_sources)))
+
+test_sources := $(foreach tier,unit provider crash fuzz board bench,$(call tier_sources,$(tier)))
+
+# ---- flags ----
+
+warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wwrite-strings -Wmissing-prototypes \
+	-Wstrict-prototypes -fno-common
+# Tests show what they mean, not how every number is widened or every field of a table filled.
+test_warnings := -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wvla -Wwrite-strings -Wstrict-prototypes -fno-common
+
+onoff = $(if $(filter yes,$($(1))),1,0)
+defines := -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DPAWL_WITH_YAML=$(call onoff,WITH_YAML) \
+	-DPAWL_WITH_PLUGINS=$(call onoff,WITH_PLUGINS) -DPAWL_WITH_FS=$(call onoff,WITH_FS) -DPAWL_WITH_MEMORY=$(call onoff,WITH_MEMORY)
+
+ifeq ($(WITH_YAML),yes)
+YAML_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags yaml-0.1 2>/dev/null)
+YAML_LIBS ?= -lyaml
+endif
+
+sanitizers := $(subst $(comma),$(space),$(SANITIZE))
+sanitize_flags := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+sanitize_flags += $(if $(filter undefined,$(sanitizers)),-fno-sanitize-recover=undefined)
+sanitize_flags += $(if $(filter libfuzzer,$(FUZZER)),-fsanitize=fuzzer-no-link$(comma)address$(comma)undefined -DPAWL_LIBFUZZER)
+any_sanitizer := $(strip $(SANITIZE)$(filter libfuzzer,$(FUZZER)))
+
+position := $(if $(filter yes,$(static)),-fno-pie,-fPIC)
+hardening = $(HARDEN_CFLAGS) $(if $(any_sanitizer)$(DEBUG)$(filter -O0,$(OPT)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+
+common_flags = -std=c11 $(defines) $(OPT) -g $(position) -pthread -fvisibility=hidden -ffunction-sections -fdata-sections \
+	$(hardening) $(sanitize_flags) $(if $(filter true,$(CI)),-Werror)
+source_flags = $(common_flags) $(warnings) -Iinclude -Isrc -I. -include src/base/banned.h $(YAML_CFLAGS) $(EXTRA_CFLAGS)
+test_flags = $(common_flags) $(test_warnings) -Iinclude -Isrc -I. -Itests $(EXTRA_CFLAGS)
+# banned.h opens the system headers before the first line of a file, too late for it to ask for more than POSIX.
+os_flags := -D_GNU_SOURCE
+
+link_flags = -pthread -Wl,--gc-sections -Wl,--as-needed $(HARDEN_LDFLAGS) $(sanitize_flags) $(EXTRA_LDFLAGS)
+program_flags = $(link_flags) $(if $(filter yes,$(static)),-static -no-pie,-pie)
+libs = $(YAML_LIBS) $(if $(filter yes,$(WITH_PLUGINS)),-ldl) -lm
+test_libs = -lcmocka $(libs)
+
+# ---- products ----
+
+program := $(if $(main_source),$(B)/pawl)
+libraries := $(B)/libpawl.a $(if $(filter yes,$(static)),,$(B)/$(soname))
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
+
+.PHONY: all
+all: $(program) $(libraries) $(B)/pawl.pc ## build the program and the libraries (default)
+
+$(B)/pawl: $(main_object) $(lib_objects) scripts/pawl.dynamic
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(program_flags) $(if $(filter yes,$(WITH_PLUGINS)),-Wl$(comma)--dynamic-list=scripts/pawl.dynamic) -o $@ $(filter %.o,$^) $(libs)
+
+$(B)/$(soname): $(lib_objects) scripts/pawl.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(link_flags) -shared -Wl,-soname,$(soname) -Wl,--version-script=scripts/pawl.map $(if $(main_source)$(any_sanitizer),$(if \
+		$(any_sanitizer),,-Wl$(comma)-z$(comma)defs)) -o $@ $(filter %.o,$^) $(libs)
+	$(Q)ln -sf $(soname) $(B)/libpawl.so
+
+# One relocatable object, so that names that are not pawl_... can be made local to it.
+$(B)/libpawl.a: $(lib_objects)
+	$(call say,AR,$@)
+	$(Q)$(CC) $(EXTRA_CFLAGS) -nostdlib -r -o $(B)/libpawl.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(B)/libpawl.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libpawl.o
+
+$(B)/pawl.pc: scripts/pawl.pc.in FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
+		-e 's|@version@|$(version)|' -e 's|@libs@|-pthread $(strip $(libs))|' $< > $@
+
+# Objects depend on this file, which changes only when the way of compiling does.
+flags_now = $(CC) $(source_flags) $(program_flags)
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(flags_now))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(flags_now))' > $@
+.PHONY: FORCE
+FORCE:
+
+# private: or the file of flags, which is made for an object, would have it too.
+$(B)/obj/src/os/%.o: private source_flags += $(os_flags)
+
+$(B)/obj/tests/%.o: tests/%.c $(B)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(test_flags) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(source_flags) -MMD -MP -c -o $@ $<
+
+# What tests link with: the library before any name is hidden, and the simulated kernel. As archives, so that a test takes
+# only what it uses and may put its own in the place of something.
+$(B)/internal.a: $(lib_objects)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/testing.a: $(call objects_of,$(sim_sources))
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+define tier_rules
+$(B)/$(1)-helpers.a: $(call tier_helpers,$(1))
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+$(B)/tests/$(1)/%: $(B)/obj/tests/$(1)/%.o $(B)/$(1)-helpers.a $(B)/testing.a $(B)/internal.a
+	$$(call say,LINK,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(program_flags) $(2) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(3)
+endef
+$(eval $(call tier_rules,unit,,$$(test_libs)))
+$(eval $(call tier_rules,provider,,$$(test_libs)))
+$(eval $(call tier_rules,crash,,$$(test_libs)))
+$(eval $(call tier_rules,fuzz,$(if $(filter libfuzzer,$(FUZZER)),-fsanitize=fuzzer),$$(libs)))
+$(eval $(call tier_rules,board,,$$(libs)))
+$(eval $(call tier_rules,bench,,$$(libs) $$(if $$(shell grep -l sqlite3.h tests/bench/$$(*F).c),-lsqlite3)))
+
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+# ---- tests (tests/README.md) ----
+
+run_tests = RUNNER="$(RUNNER)" PAWL="$(abspath $(B)/pawl)" BUILD="$(abspath $(B))" FUZZ_RUNS=$(FUZZ_RUNS) \
+	scripts/run-tests.sh -n $(1) -l $(B)/log/$(1) -t $(TEST_SECONDS) $(2)
+
+.PHONY: unit contract crash fuzz e2e bench smoke board demo check test
+unit: $(unit_programs) ## unit tests: one module each, no disk but a simulated one
+	@$(call run_tests,$@,$^)
+contract: $(contract_programs) $(program) ## the provider contract, against every provider
+	@$(call run_tests,$@,$(contract_programs))
+crash: $(crash_programs) ## power cuts and failing storage, simulated
+	@$(call run_tests,$@,$^)
+e2e: $(program) ## the program from outside, by shell scripts
+	@$(call run_tests,$@,-1 -t 900 tests/e2e/run.sh)
+ifeq ($(FUZZER),libfuzzer)
+fuzz: $(fuzz_programs) ## mutated inputs, a short fixed series (FUZZER=libfuzzer: with clang, FUZZ_RUNS each)
+	@set -e; for program in $^; do seeds=tests/fuzz/seeds/$${program##*/fuzz_}; mkdir -p $(B)/corpus/$${program##*/}; \
+		echo "$$program"; $$program -runs=$(FUZZ_RUNS) -max_len=65536 $(B)/corpus/$${program##*/} $$(ls -d $$seeds 2>/dev/null || :); done
+else
+fuzz: $(fuzz_programs)
+	@$(call run_tests,$@,$^)
+endif
+test: unit contract crash e2e fuzz ## all of the tiers above with this one build
+
+check: ## what CI runs: gcc and clang with -Werror, all tiers, sanitizers; ends with one line of totals
+	+@MAKE="$(MAKE)" scripts/check.sh
+
+bench: $(bench_programs) $(program) ## measure (BENCH=name: only that one)
+	@PAWL="$(abspath $(B)/pawl)"; export PAWL; for program in $(bench_programs); do echo "== $${program##*/}"; $(RUNNER) $$program || exit 1; done
+
+smoke: $(smoke_programs) $(program) ## small programs without cmocka, for boards (RUNNER=qemu-...)
+	@$(call run_tests,$@,$(smoke_programs))
+
+board: ## cross-build for armhf and arm64, musl static; smoke and unit tests under qemu-user
+	+@MAKE="$(MAKE)" scripts/board.sh
+
+demo: ## build what it needs, run the update example
+	@scripts/deps.sh build
+	+@$(MAKE) --no-print-directory all
+	@PAWL="$(abspath $(B)/pawl)" examples/update/demo.sh
+
+.PHONY: check-symbols size
+check-symbols: $(libraries) $(program) ## the libraries export pawl_... and nothing else, and all that the headers promise
+	@NM="$(NM)" scripts/check-symbols.sh $(B)
+
+size: $(program) $(filter %.so.0,$(libraries)) ## bytes of the program and of each object
+	@$(SIZE) $(lib_objects) $(main_object) | sed 's|$(B)/obj/||'
+	@for file in $^; do $(STRIP) --strip-unneeded -o $(B)/stripped $$file && printf '%8d bytes stripped  %s\n' $$(wc -c < $(B)/stripped) $$file; done
+	@rm -f $(B)/stripped
+
+# ---- the rest ----
+
+man_pages = $(wildcard docs/man/*.$(1))
+.PHONY: install uninstall clean help
+install: all ## install under $(DESTDIR)$(prefix)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/pawl
+	$(if $(program),install -m 755 $(program) $(DESTDIR)$(bindir)/pawl)
+	install -m 644 include/pawl/*.h $(DESTDIR)$(includedir)/pawl/
+	install -m 644 $(B)/libpawl.a $(DESTDIR)$(libdir)/
+	$(if $(filter $(B)/$(soname),$(libraries)),install -m 755 $(B)/$(soname) $(DESTDIR)$(libdir)/ && ln -sf $(soname) $(DESTDIR)$(libdir)/libpawl.so)
+	install -m 644 $(B)/pawl.pc $(DESTDIR)$(libdir)/pkgconfig/
+	$(foreach n,1 5,$(if $(call man_pages,$(n)),install -d $(DESTDIR)$(mandir)/man$(n) && install -m 644 $(call man_pages,$(n)) $(DESTDIR)$(mandir)/man$(n)/ &&)) :
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(bindir)/pawl $(DESTDIR)$(libdir)/libpawl.* $(DESTDIR)$(libdir)/pkgconfig/pawl.pc
+	rm -rf $(DESTDIR)$(includedir)/pawl
+	rm -f $(foreach n,1 5,$(patsubst docs/man/%,$(DESTDIR)$(mandir)/man$(n)/%,$(call man_pages,$(n))))
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@echo
+	@echo "  variables: CC CROSS_COMPILE prefix DESTDIR libdir EXTRA_CFLAGS EXTRA_LDFLAGS V=1 DEBUG=1 static=yes"
+	@echo "             WITH_YAML WITH_PLUGINS WITH_FS WITH_MEMORY (yes or no), SANITIZE=address,undefined or thread"
+	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
+
+# Flags that not every compiler has are tried once for each build folder.
+building := $(filter-out help clean uninstall check board demo,$(or $(MAKECMDGOALS),all))
+ifneq ($(building),)
+$(B)/probe.mk: Makefile scripts/probe.sh
+	@mkdir -p $(@D)
+	@scripts/probe.sh $(if $(filter yes,$(WITH_YAML)),yaml) -- $(CC) $(EXTRA_CFLAGS) $(YAML_CFLAGS) > $@
+include $(B)/probe.mk
+endif
+
+-include $(patsubst %.o,%.d,$(lib_objects) $(main_object) $(call objects_of,$(sim_sources) $(test_sources)))

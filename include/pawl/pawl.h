@@ -1,0 +1,256 @@
+/*
+ * pawl/pawl.h - durable multi-step work for Linux devices: the C interface.
+ *
+ *	#include <pawl/pawl.h>
+ *
+ *	static int hello(pawl_work *work, const char *who)                  an activity: does something, at least once
+ *	{
+ *		return pawl_work_return(work, "hello %s", who);
+ *	}
+ *	PAWL_ACTIVITY(hello);
+ *
+ *	static int greet(pawl_ctx *ctx, const char *who)                    an orchestration: decides what happens next
+ *	{
+ *		const char *text = pawl_call(ctx, "hello", who);            durable: runs once, survives anything
+ *		if (!text)
+ *			return pawl_rethrow(ctx);
+ *		pawl_task *ok = pawl_event(ctx, "approved"), *late = pawl_timer(ctx, PAWL_HOURS(24));
+ *		if (pawl_any(ctx, ok, late) == late)
+ *			return pawl_fail(ctx, "nobody approved within a day");
+ *		return pawl_return(ctx, text);
+ *	}
+ *	PAWL_ORCHESTRATION(greet, "1.0.0");
+ *
+ *	int main(int argc, char **argv) { return pawl_main(argc, argv); }   or build a plugin and let `pawl` load it
+ *
+ * How it works. An orchestration's code runs until it has to wait; everything it decided by then is committed to disk
+ * before any of it happens. After a crash the code runs again from its start, and every call that has a recorded result
+ * returns it at once (replay). So the code must decide the same each time: no clock, randomness, environment, files,
+ * threads or globals that change; use pawl_now, pawl_random, pawl_uuid and activities instead. If the code no longer
+ * matches a history, the instance is parked, not failed, and goes on when matching code is back.
+ *
+ * Stack. Orchestration code has PAWL_STACK_BYTES of stack (large arrays belong into pawl_alloc), may be dropped at any
+ * wait without unwinding (so malloc, open files or locks held across a wait leak: use pawl_alloc), and may be resumed on
+ * another thread (no thread-local state across a wait).
+ *
+ * Strings. Texts given to pawl are copied. Texts returned by pawl live as long as the instance is in memory and must not
+ * be freed; to the orchestration they are always there. Payloads are any text; JSON objects and arrays are stored so
+ * that jq sees them.
+ */
+#ifndef PAWL_PAWL_H
+#define PAWL_PAWL_H
+
+#include <pawl/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Library version; the format version of a hub is separate (docs/FORMAT.md). */
+#define PAWL_VERSION "0.1.0"
+PAWL_API const char *pawl_version(void);
+
+typedef struct pawl_ctx pawl_ctx;         /* one orchestration instance, seen by its code */
+typedef struct pawl_task pawl_task;       /* something to wait for: activity, timer, event */
+typedef struct pawl_work pawl_work;       /* one attempt at an activity, seen by its code */
+typedef struct pawl_runtime pawl_runtime; /* the thing that runs a hub */
+
+/* Durations are milliseconds. */
+#define PAWL_MS(n) ((int64_t)(n))
+#define PAWL_SECONDS(n) ((int64_t)(n) * 1000)
+#define PAWL_MINUTES(n) ((int64_t)(n) * 60000)
+#define PAWL_HOURS(n) ((int64_t)(n) * 3600000)
+#define PAWL_DAYS(n) ((int64_t)(n) * 86400000)
+
+/* ---- limits (I11); going over one gives an error that names it ---- */
+#define PAWL_PAYLOAD_BYTES_MAX (1024 * 1024) /* input, output, event data */
+#define PAWL_SPILL_BYTES (32 * 1024)         /* larger payloads are kept in a file beside the history */
+#define PAWL_STACK_BYTES (64 * 1024)
+#define PAWL_TURN_ACTIONS_MAX 10000          /* decisions in one turn */
+#define PAWL_HISTORY_EVENTS_MAX 100000       /* events of one execution */
+#define PAWL_EVENTS_BUFFERED_MAX 1000        /* events of one name that wait to be taken */
+#define PAWL_STATUS_BYTES_MAX (16 * 1024)
+
+/* ---- failures are values ---- */
+
+typedef struct pawl_failure {
+	const char *kind;    /* "application", "timeout", "canceled", "process", "poison", "system" */
+	const char *code;    /* for programs: "exit:3", "signal:9", or what the activity said; "" when none */
+	const char *message; /* for people */
+	const char *details; /* NULL when none */
+	bool retryable;
+} pawl_failure;
+
+/* ---- orchestrations: called from orchestration code only, on its own ctx ---- */
+
+typedef int (*pawl_orchestration_fn)(pawl_ctx *ctx, const char *input);
+
+typedef struct pawl_retry {
+	uint32_t max_attempts;     /* with the first; 0 or 1 = no retry */
+	int64_t first_ms;          /* before the second attempt; 0 = 1 s */
+	double coefficient;        /* each delay is so many times the one before; 0 = 1.0, else >= 1 */
+	int64_t max_ms;            /* longest delay; 0 = 1 h */
+	int64_t total_ms;          /* no new attempt later than this after the first began; 0 = no limit */
+	int64_t attempt_ms;        /* an attempt that takes longer is stopped and counts as failed; 0 = no limit */
+	double jitter;             /* 0 ... 1: each delay varies by this part, up or down; recorded */
+	const char *const *not_on; /* NULL-terminated failure codes that end it at once; NULL = none; at most 8 */
+} pawl_retry;
+
+typedef struct pawl_call_options {
+	const pawl_retry *retry; /* NULL = one attempt */
+	const char *tag;         /* only workers that declare it take the activity; NULL = any */
+	const char *session;     /* activities of one session go to one worker; NULL = none */
+} pawl_call_options;
+
+/* Run an activity and wait: its output ("" when it gave none), or NULL when it failed (see pawl_failed). */
+PAWL_API const char *pawl_call(pawl_ctx *ctx, const char *activity, const char *input);
+PAWL_API const char *pawl_call_with(pawl_ctx *ctx, const char *activity, const char *input, const pawl_call_options *options);
+
+/* Begin something without waiting. Never NULL: what cannot be begun is a task that has failed. Tasks belong to ctx. */
+PAWL_API pawl_task *pawl_activity(pawl_ctx *ctx, const char *activity, const char *input);
+PAWL_API pawl_task *pawl_activity_with(pawl_ctx *ctx, const char *activity, const char *input, const pawl_call_options *options);
+PAWL_API pawl_task *pawl_timer(pawl_ctx *ctx, int64_t delay_ms);           /* < 0 counts as 0 */
+PAWL_API pawl_task *pawl_timer_until(pawl_ctx *ctx, int64_t unix_ns);      /* a calendar time */
+/* The next event of this name: events are kept in order for whoever asks, also those that came before. */
+PAWL_API pawl_task *pawl_event(pawl_ctx *ctx, const char *name);
+
+/* Wait for one task: its result ("" for a timer), or NULL when it failed. Waiting again gives the same again. */
+PAWL_API const char *pawl_await(pawl_ctx *ctx, pawl_task *task);
+/* Wait for the first that is done, successful or not; it is returned (of several, the one that was done first). The
+ * others are canceled at once: activities stopped, timers and waits dropped (an event they had taken is put back). */
+#define pawl_any(ctx, ...) pawl_any_of((ctx), (pawl_task *[]){ __VA_ARGS__ }, sizeof((pawl_task *[]){ __VA_ARGS__ }) / sizeof(pawl_task *))
+PAWL_API pawl_task *pawl_any_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count);
+/* The same without canceling the others: they can be waited for again. */
+#define pawl_first(ctx, ...) pawl_first_of((ctx), (pawl_task *[]){ __VA_ARGS__ }, sizeof((pawl_task *[]){ __VA_ARGS__ }) / sizeof(pawl_task *))
+PAWL_API pawl_task *pawl_first_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count);
+/* Wait for all. The number of those that failed; pawl_failed() then has the failure of the first of them in order. */
+#define pawl_all(ctx, ...) pawl_all_of((ctx), (pawl_task *[]){ __VA_ARGS__ }, sizeof((pawl_task *[]){ __VA_ARGS__ }) / sizeof(pawl_task *))
+PAWL_API size_t pawl_all_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count);
+PAWL_API void pawl_cancel(pawl_ctx *ctx, pawl_task *task); /* nothing when it is done */
+
+PAWL_API bool pawl_is_done(const pawl_task *task);
+PAWL_API const char *pawl_result(const pawl_task *task);  /* NULL when not done or failed */
+PAWL_API size_t pawl_result_len(const pawl_task *task);   /* payloads may hold NUL bytes */
+PAWL_API const pawl_failure *pawl_task_failure(const pawl_task *task); /* NULL when not failed */
+
+/* Shorthands */
+PAWL_API void pawl_sleep(pawl_ctx *ctx, int64_t delay_ms);
+/* The event's data, or NULL when it did not come in time (pawl_failed has kind "timeout"). timeout_ms < 0: no limit. */
+PAWL_API const char *pawl_wait_event(pawl_ctx *ctx, const char *name, int64_t timeout_ms);
+
+/* How it ends: `return pawl_return(ctx, "text")`, `return pawl_fail(ctx, "why")`, `return pawl_rethrow(ctx)`. Returning 0
+ * without pawl_return completes without output. */
+PAWL_API int pawl_return(pawl_ctx *ctx, const char *output);
+PAWL_API int pawl_fail(pawl_ctx *ctx, const char *fmt, ...) PAWL_PRINTF(2, 3);
+PAWL_API int pawl_fail_with(pawl_ctx *ctx, const pawl_failure *failure);
+PAWL_API int pawl_rethrow(pawl_ctx *ctx);                 /* with the last failure */
+PAWL_API const pawl_failure *pawl_failed(pawl_ctx *ctx);  /* the last failure, or NULL */
+
+/* The same at every replay, without an extra turn. */
+PAWL_API int64_t pawl_now(pawl_ctx *ctx);                 /* ns since 1970: the time of this turn */
+PAWL_API uint64_t pawl_random(pawl_ctx *ctx);             /* not for secrets */
+PAWL_API const char *pawl_uuid(pawl_ctx *ctx);            /* version 4 */
+
+PAWL_API const char *pawl_instance_id(pawl_ctx *ctx);
+PAWL_API uint64_t pawl_execution(pawl_ctx *ctx);
+PAWL_API bool pawl_is_replaying(pawl_ctx *ctx);           /* for logging only: deciding by it breaks replay */
+PAWL_API bool pawl_is_cancelled(pawl_ctx *ctx);           /* somebody asked this instance to cancel */
+/* What `pawl status` shows; recorded. NULL clears it. */
+PAWL_API void pawl_set_status(pawl_ctx *ctx, const char *text);
+/* A line in the runtime's log, silent on replay. */
+PAWL_API void pawl_log(pawl_ctx *ctx, const char *fmt, ...) PAWL_PRINTF(2, 3);
+/* Memory that goes with the instance. Never NULL: when the instance's share is used up it fails. */
+PAWL_API void *pawl_alloc(pawl_ctx *ctx, size_t size);
+PAWL_API char *pawl_printf(pawl_ctx *ctx, const char *fmt, ...) PAWL_PRINTF(2, 3);
+
+/* ---- activities in C: run on a thread of the runtime; any blocking call is fine ---- */
+
+typedef int (*pawl_activity_fn)(pawl_work *work, const char *input);
+
+PAWL_API int pawl_work_return(pawl_work *work, const char *fmt, ...) PAWL_PRINTF(2, 3);
+PAWL_API int pawl_work_return_bytes(pawl_work *work, const void *data, size_t len);
+/* Stalled: the retry policy decides. code may be NULL. */
+PAWL_API int pawl_work_fail(pawl_work *work, const char *code, const char *fmt, ...) PAWL_PRINTF(3, 4);
+/* Failed: not tried again. */
+PAWL_API int pawl_work_fail_for_good(pawl_work *work, const char *code, const char *fmt, ...) PAWL_PRINTF(3, 4);
+/* Deferred: the device lacks something now; tried again after delay_ms without counting as an attempt. */
+PAWL_API int pawl_work_defer(pawl_work *work, int64_t delay_ms, const char *fmt, ...) PAWL_PRINTF(3, 4);
+PAWL_API const char *pawl_work_instance(const pawl_work *work);
+PAWL_API const char *pawl_work_activity(const pawl_work *work);
+PAWL_API uint64_t pawl_work_execution(const pawl_work *work);
+PAWL_API uint32_t pawl_work_attempt(const pawl_work *work);     /* from 1 */
+PAWL_API const char *pawl_work_key(const pawl_work *work);      /* the same in every attempt: an idempotency key */
+PAWL_API size_t pawl_work_input_len(const pawl_work *work);
+PAWL_API bool pawl_work_is_cancelled(const pawl_work *work);    /* nobody wants the result any more: return soon */
+
+/* ---- registration ---- */
+
+typedef struct pawl_registration {
+	int abi;                  /* PAWL_ABI */
+	const char *name;
+	const char *version;      /* NULL for an activity */
+	pawl_orchestration_fn orchestration;
+	pawl_activity_fn activity;
+	struct pawl_registration *next; /* pawl's */
+	const char *origin;             /* pawl's: which plugin it came from */
+} pawl_registration;
+
+#define PAWL_ABI 1
+
+/* Before the runtime starts; r must stay. The same name (and version) again: the later one is refused when types load. */
+PAWL_API void pawl_register(pawl_registration *r);
+
+/* Register at load time: in a program and in a plugin (a shared object in the plugin directory). */
+#define PAWL_ORCHESTRATION_NAMED(name_, fn, version_) PAWL_REGISTER_(fn, name_, version_, fn, 0)
+#define PAWL_ORCHESTRATION(fn, version_) PAWL_REGISTER_(fn, #fn, version_, fn, 0)
+#define PAWL_ACTIVITY_NAMED(name_, fn) PAWL_REGISTER_(fn, name_, 0, 0, fn)
+#define PAWL_ACTIVITY(fn) PAWL_REGISTER_(fn, #fn, 0, 0, fn)
+#define PAWL_REGISTER_(tag, name_, version_, orchestration_, activity_)                                                \
+	static struct pawl_registration pawl_reg_##tag = { PAWL_ABI, name_, version_, orchestration_, activity_, 0, 0 }; \
+	__attribute__((constructor)) static void pawl_reg_now_##tag(void)                                              \
+	{                                                                                                              \
+		pawl_register(&pawl_reg_##tag);                                                                        \
+	}                                                                                                              \
+	struct pawl_registration
+
+/* ---- running a hub inside a program ---- */
+
+/* The whole `pawl` command line, with what this program has registered. Returns the exit code. */
+PAWL_API int pawl_main(int argc, char **argv);
+
+typedef struct pawl_options {
+	const char *hub;           /* NULL: $PAWL_HUB, else /var/lib/pawl */
+	const char *config;        /* a file or directory; NULL: /etc/pawl/pawl.yaml if it is there; "" = none */
+	const struct pawl_provider_ops *provider; /* NULL: pawl_provider_fs */
+	bool replay_only;          /* keep no stacks; every turn replays (tests) */
+	int resident_max;          /* live stacks kept; 0 = from the configuration */
+	int threads_max;           /* activity threads; 0 = from the configuration */
+	bool handle_signals;       /* TERM and INT stop, HUP reloads */
+	bool allow_volatile;       /* a hub on tmpfs is fine */
+	const void *os;            /* tests: struct os * */
+} pawl_options;
+
+/* Open the hub, become its owner, recover. *out is set on success only. */
+PAWL_API int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error *err);
+/* Run until pawl_stop() or a signal. 0, or the error that ended it. */
+PAWL_API int pawl_run(pawl_runtime *rt, struct pawl_error *err);
+PAWL_API void pawl_stop(pawl_runtime *rt);  /* any thread, also a signal handler */
+PAWL_API void pawl_close(pawl_runtime *rt); /* after pawl_run has returned */
+
+/* From any thread while pawl_run runs. id NULL: one is made; id_out (may be NULL) has 129 bytes. Returns when the start
+ * is durable; with wait false when it is queued (then a duplicate id is told in the log only). */
+PAWL_API int pawl_start(pawl_runtime *rt, const char *type, const char *id, const char *input, bool wait, char *id_out,
+                        struct pawl_error *err);
+PAWL_API int pawl_raise(pawl_runtime *rt, const char *id, const char *event, const char *data, bool wait,
+                        struct pawl_error *err);
+/* Wait for its end: 0 completed (*output malloc'd, may be NULL), PAWL_ESTATE failed, PAWL_ECANCELED canceled or
+ * terminated, PAWL_ETIMEOUT, PAWL_ENOTFOUND. timeout_ms < 0: no limit. */
+PAWL_API int pawl_wait(pawl_runtime *rt, const char *id, int64_t timeout_ms, char **output, struct pawl_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,106 @@
+/* fs.c - the provider that keeps plain files: opening, closing, the table. */
+#include "fs.h"
+#include <stdlib.h>
+
+static void options_defaults(struct pawl_provider_options *o)
+{
+	if (!o->journal_bytes)
+		o->journal_bytes = SEGMENT_BYTES_DEFAULT;
+	if (o->journal_bytes < SEGMENT_BYTES_MIN)
+		o->journal_bytes = SEGMENT_BYTES_MIN;
+	if (!o->journal_segments)
+		o->journal_segments = SEGMENTS_DEFAULT;
+	if (o->journal_segments < 2)
+		o->journal_segments = 2;
+	if (o->journal_segments > SEGMENTS_MAX / 2)
+		o->journal_segments = SEGMENTS_MAX / 2;
+	if (!o->watches_max)
+		o->watches_max = WATCHES_DEFAULT;
+	if (!o->message_bytes_max)
+		o->message_bytes_max = MESSAGE_BYTES_DEFAULT;
+}
+
+static void fs_free(struct fs *fs)
+{
+	if (fs->hub >= 0)
+		fs->os->close(fs->os->self, fs->hub);
+	free(fs->path);
+	free(fs);
+}
+
+static int fs_open(const struct pawl_provider_options *options, struct pawl_provider **out, struct pawl_error *err)
+{
+	struct fs *fs = calloc(1, sizeof(*fs));
+
+	if (!fs)
+		return err_nomem(err);
+	fs->provider.ops = &pawl_provider_fs;
+	fs->options = *options;
+	options_defaults(&fs->options);
+	fs->os = options->os ? options->os : os_linux();
+	fs->hub = fs->lock_fd = -1;
+	fs->path = strdup(options->hub);
+	fs->journal = (struct journal){ .os = fs->os, .segment_bytes = (fs->options.journal_bytes + 4095) & ~(uint64_t)4095,
+		.segment_count = fs->options.journal_segments, .pad = fs->options.pad_frames, .next_lsn = 1 };
+	map_init(&fs->files);
+	map_init(&fs->overlay.instances);
+	int rc = fs->path ? hub_open(fs, err) : err_nomem(err);
+	if (rc < 0) {
+		fs_free(fs);
+		return rc;
+	}
+	*out = &fs->provider;
+	return 0;
+}
+
+/* A clean stop leaves nothing to recover; when the disk does not let us, recovery does it. */
+static void fs_close(struct pawl_provider *p)
+{
+	struct fs *fs = fs_of(p);
+	struct pawl_error err = { 0 };
+
+	if (fs->owner && !fs->fenced && fs_checkpoint_now(fs, &err) < 0)
+		log_warning("at the stop of '%s': %s (the next start recovers)", fs->path, err.text);
+	mailbox_close(fs);
+	histories_release(fs);
+	if (fs->overlay_ns)
+		overlay_release(&fs->overlay);
+	map_release(&fs->overlay.instances);
+	journal_close(&fs->journal);
+	hub_unlock(fs);
+	fs_free(fs);
+}
+
+static void fs_stats(struct pawl_provider *p, struct pawl_provider_stats *out)
+{
+	struct fs *fs = fs_of(p);
+
+	*out = fs->stats;
+	out->frames = fs->journal.next_lsn - 1;
+	out->journal_free_segments = journal_free_count(&fs->journal);
+}
+
+const struct pawl_provider_ops pawl_provider_fs = {
+	.name = "fs",
+	.open = fs_open,
+	.close = fs_close,
+	.acquire = fs_acquire,
+	.scan = fs_scan,
+	.read = fs_read,
+	.read_spill = fs_read_spill,
+	.commit_begin = fs_commit_begin,
+	.maintain = fs_maintain,
+	.send = fs_send,
+	.poll_fd = fs_poll_fd,
+	.receive = fs_receive,
+	.ack = fs_ack,
+	.reject = fs_reject,
+	.attend = fs_attend,
+	.archive = fs_archive,
+	.purge = fs_purge,
+	.quarantine = fs_quarantine,
+	.note = fs_note,
+	.read_note = fs_read_note,
+	.has_owner = hub_has_owner,
+	.stats = fs_stats,
+};

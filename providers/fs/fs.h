@@ -1,0 +1,257 @@
+/*
+ * fs.h - the file system provider, inside view. What lies where on disk: docs/FORMAT.md.
+ *
+ *	hub.c        the directory: FORMAT, LOCK, what file system it is on
+ *	journal.c    segments and frames: writing one frame, reading them all back
+ *	overlay.c    what the journal says about each history, as a table (recovery, read-only readers, rewriting)
+ *	histories.c  the history files: appended lazily, synced at a checkpoint
+ *	commit.c     the commit protocol and its proof
+ *	checkpoint.c maintenance: flush, sync, free segments
+ *	recover.c    what happens at acquire
+ *	mailbox.c    control messages and starts; drops.c: files that people and programs drop
+ *	instances.c  scan, read, archive, purge, quarantine, notes
+ */
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/text.h"
+#include "os/os.h"
+#include <pawl/provider.h>
+
+#define SEGMENT_BYTES_DEFAULT (4u << 20)
+#define SEGMENT_BYTES_MIN (32u << 10)
+#define SEGMENTS_DEFAULT 3
+#define SEGMENTS_MAX 64
+#define FRAME_AREA 4096u     /* frames begin here; the header's block is before it */
+#define PATH_SIZE 512
+#define HISTORY_FDS_MAX 256  /* history files kept open between write and sync */
+#define HISTORY_BYTES_MAX (256u << 20)
+#define WATCHES_DEFAULT 4096
+#define MESSAGE_BYTES_DEFAULT (1u << 20)
+
+/* ---- journal ---- */
+
+enum segment_state {
+	SEGMENT_NONE,   /* no file: this entry is not in use */
+	SEGMENT_FREE,   /* nothing in it is needed */
+	SEGMENT_ACTIVE, /* frames are appended here */
+	SEGMENT_FULL,   /* needed until the next checkpoint */
+};
+
+/*
+ *	FREE ──take──► ACTIVE ──full, or sync failed (broken)──► FULL ──checkpoint──► FREE
+ *
+ * A broken segment is never written or synced again (I8): when it is free its file is replaced by a new one.
+ */
+struct segment {
+	unsigned number;
+	enum segment_state state;
+	bool broken, oversize, header_written;
+	int fd;
+	uint64_t size, pos, salt, generation;
+	uint64_t last_lsn;
+};
+
+struct journal {
+	const struct os *os;
+	int hub;               /* directory descriptor */
+	uint8_t hub_id[16];
+	uint64_t segment_bytes;
+	unsigned segment_count; /* wanted; there may be more (oversize, broken ones) */
+	bool pad;
+	struct segment segments[SEGMENTS_MAX];
+	unsigned used;          /* entries of segments[] that are not NONE */
+	struct segment *active;
+	uint64_t generation;    /* of the newest segment */
+	uint64_t next_lsn;
+	uint64_t checkpoint_lsn; /* frames below it are in synced histories */
+};
+
+enum record_kind { RECORD_APPEND = 1, RECORD_PURGE = 2 };
+enum { RECORD_CREATE = 1, RECORD_END = 2 };
+
+/* One record as it lies in a frame. Pointers go into the bytes that were read. */
+struct journal_record {
+	enum record_kind kind;
+	unsigned flags;
+	uint64_t execution, offset, lsn, generation;
+	struct slice id, data;
+};
+
+/* Bytes that are neither a frame nor a legal torn tail. */
+struct journal_damage {
+	unsigned segment;
+	uint64_t offset;
+	uint64_t len;
+};
+
+int journal_open(struct journal *j, bool create, struct pawl_error *err);
+void journal_close(struct journal *j);
+/* Make sure that a frame with so many payload bytes has a place: the active segment, or a free one becomes active.
+ * PAWL_EBUSY when all are full. Writes nothing to existing frames. */
+int journal_room(struct journal *j, size_t payload, struct pawl_error *err);
+/* The frame's bytes for the active segment at its present position (and the position it ends at). */
+int frame_begin(struct buf *frame);
+void frame_add_append(struct buf *frame, const struct pawl_record *r);
+void frame_add_purge(struct buf *frame, const char *id);
+void frame_finish(struct journal *j, struct buf *frame, size_t record_count);
+size_t record_overhead(const char *id);
+/* Blocking, any thread: write header (if new) and frame, sync. -errno. */
+int journal_write(const struct os *os, struct segment *s, const struct journal *j, const struct buf *frame);
+void journal_written(struct journal *j, size_t frame_len);
+void journal_failed(struct journal *j);
+/* All segments with generation <= upto hold nothing that is needed. */
+void journal_free_upto(struct journal *j, uint64_t generation, uint64_t checkpoint_lsn);
+uint64_t journal_full_generation(const struct journal *j); /* newest that is FULL, 0 = none */
+unsigned journal_free_count(const struct journal *j);
+
+/* Reading everything back: calls each for all records that count, in LSN order. The bytes stay in *text (journal_text) */
+struct journal_text {
+	char **blocks;
+	size_t count;
+	struct journal_record *records;
+	size_t record_count, record_cap;
+	struct journal_damage damage[8];
+	size_t damage_count; /* may be larger than the array: only counted then */
+	uint64_t lost_frames; /* gaps in the chain */
+	uint64_t max_lsn, max_generation, checkpoint_lsn;
+};
+int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *err);
+void journal_text_release(struct journal_text *t);
+
+/* ---- overlay: what the journal says of each history ---- */
+
+struct overlay_file {
+	struct overlay_file *next;     /* of the same instance, by execution */
+	uint64_t execution;
+	uint64_t first, end;           /* byte range that the journal has */
+	uint64_t oldest_generation;
+	struct buf bytes;              /* of [first, end) */
+	bool gap;                      /* records did not follow each other */
+};
+
+struct overlay_instance {
+	char id[TEXT_INSTANCE_ID_MAX + 1];
+	bool purged;  /* a purge came before the files below (or there are none) */
+	bool created, ended;
+	struct overlay_file *files;
+};
+
+struct overlay {
+	struct map instances; /* id -> struct overlay_instance */
+	struct journal_damage damage[8];
+	size_t damage_count;
+	uint64_t lost_frames;
+	uint64_t max_lsn;
+};
+
+int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err);
+void overlay_release(struct overlay *o);
+struct overlay_instance *overlay_find(struct overlay *o, const char *id);
+struct overlay_file *overlay_file(struct overlay *o, const char *id, uint64_t execution);
+
+/* ---- histories ---- */
+
+struct history_file {
+	struct history_file *next_dirty, *prev_dirty;
+	char *id;
+	uint64_t execution;
+	uint64_t size;     /* committed bytes */
+	uint64_t flushed;  /* of them in the file (page cache) */
+	struct buf pending; /* the bytes from flushed to size */
+	uint64_t oldest_generation; /* oldest segment with bytes that no sync of this file covers; 0 = all covered */
+	uint64_t pending_generation; /* the segment that the first pending byte is in */
+	int fd;
+	bool made;         /* the file and its directory are there */
+	bool cut;          /* the file is longer than flushed: torn bytes to be put aside */
+	bool archived;     /* lives in archive/ */
+	bool busy;         /* being rewritten by a job: do not touch the file */
+	bool ended;
+};
+
+struct fs {
+	struct pawl_provider provider;
+	const struct os *os;
+	struct pawl_provider_options options;
+	char *path;
+	int hub;                  /* directory descriptor of the hub */
+	int lock_fd;              /* -1 when not the owner */
+	struct os_stat lock_stat;
+	struct os_fs_info info;
+	bool owner, fenced, clean_before, same_boot;
+	char boot_id[OS_BOOT_ID_SIZE];
+	struct journal journal;
+	struct map files;         /* "ID/EXECUTION" -> struct history_file: those touched since their last sync */
+	struct history_file *dirty; /* ring of files with pending bytes: next_dirty from dirty */
+	size_t open_fds, pending_bytes;
+	struct commit_job *committing;
+	struct checkpoint_job *checkpointing;
+	bool rewrite_wanted;
+	bool instances_changed, archive_changed; /* directory entries to sync at the next checkpoint */
+	struct overlay overlay;   /* read-only use */
+	int64_t overlay_ns;       /* when it was read (boottime), 0 = never */
+	struct mailbox *mailbox;
+	struct pawl_provider_stats stats;
+};
+
+static inline struct fs *fs_of(struct pawl_provider *p) { return (struct fs *)p; }
+
+/* hub.c */
+int hub_open(struct fs *fs, struct pawl_error *err);
+int hub_lock(struct fs *fs, struct pawl_error *err);
+void hub_unlock(struct fs *fs);
+int hub_check_fence(struct fs *fs, struct pawl_error *err);
+bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
+
+/* histories.c */
+struct history_file *histories_get(struct fs *fs, const char *id, uint64_t execution, struct pawl_error *err, int *rc);
+struct history_file *histories_find(struct fs *fs, const char *id, uint64_t execution);
+int histories_append(struct fs *fs, struct history_file *f, const void *data, size_t len);
+int history_flush(struct fs *fs, struct history_file *f, struct pawl_error *err);
+void history_close_fd(struct fs *fs, struct history_file *f);
+void histories_forget(struct fs *fs, struct history_file *f); /* clean: out of the table */
+void histories_forget_instance(struct fs *fs, const char *id);
+void histories_moved(struct fs *fs, const char *id);          /* its directory is in archive/ now */
+int histories_each_of(struct fs *fs, const char *id, int (*each)(struct fs *fs, struct history_file *f));
+void histories_release(struct fs *fs);
+int instance_make_dirs(struct fs *fs, const char *id, bool archived, struct pawl_error *err);
+
+/* commit.c, checkpoint.c, recover.c */
+int fs_commit_begin(struct pawl_provider *p, const struct pawl_batch *batch, struct pawl_job **job, struct pawl_error *err);
+int fs_commit_purge(struct fs *fs, const char *id, struct pawl_error *err);
+int fs_maintain(struct pawl_provider *p, bool idle, struct pawl_job **job, struct pawl_error *err);
+int fs_checkpoint_now(struct fs *fs, struct pawl_error *err); /* flush and sync everything, on this thread */
+int fs_acquire(struct pawl_provider *p, struct pawl_error *err);
+
+/* instances.c */
+int fs_scan(struct pawl_provider *p, bool archived, int (*each)(void *arg, const char *id), void *arg, struct pawl_error *err);
+int fs_read(struct pawl_provider *p, const char *id, uint64_t execution, char **out, size_t *len, uint64_t *which, struct pawl_error *err);
+int fs_read_spill(struct pawl_provider *p, const char *id, const char *name, char **out, size_t *len, struct pawl_error *err);
+int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int fs_quarantine(struct pawl_provider *p, const char *id, const char *reason, struct pawl_error *err);
+void fs_note(struct pawl_provider *p, const char *id, const char *text);
+char *fs_read_note(struct pawl_provider *p, const char *id, bool *quarantined);
+bool fs_exists(struct fs *fs, const char *fmt, ...) PAWL_PRINTF(2, 3);
+bool fs_is_dir(struct fs *fs, const char *path);
+int fs_rmdir_empty(struct fs *fs, const char *id);
+int fs_check_id(const char *id, struct pawl_error *err);
+/* The overlay for a reader that is not the owner, read anew when it is old. */
+int fs_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err);
+
+/* mailbox.c, drops.c */
+int mailbox_open(struct fs *fs, struct pawl_error *err);  /* owner: watches */
+void mailbox_close(struct fs *fs);
+int fs_send(struct pawl_provider *p, const struct pawl_message *m, struct pawl_error *err);
+int fs_poll_fd(struct pawl_provider *p);
+int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, struct pawl_message *m), void *arg, int64_t *again_ms, struct pawl_error *err);
+void fs_ack(struct pawl_provider *p, void *token);
+void fs_reject(struct pawl_provider *p, void *token, const char *why);
+void fs_attend(struct pawl_provider *p, const char *id, bool wanted);
+bool mailbox_is_start(const struct fs *fs, const void *token, const char *id);
+
+#endif

@@ -1,0 +1,257 @@
+/* hub.c - the hub's directory: making it, knowing it, owning it. */
+#include "fs.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define FORMAT_VERSION 1
+
+static const char *const hub_dirs[] = { "journal", "instances", "inbox", "control", "archive" };
+#define HUB_DIR_COUNT (sizeof(hub_dirs) / sizeof(hub_dirs[0]))
+
+static int note_foreign(void *arg, const char *name)
+{
+	char *foreign = arg;
+
+	for (size_t i = 0; i < HUB_DIR_COUNT; i++)
+		if (strcmp(name, hub_dirs[i]) == 0)
+			return 0;
+	if (name[0] == '.' || strcmp(name, "LOCK") == 0 || strcmp(name, "lost+found") == 0)
+		return 0;
+	snprintf(foreign, 64, "%s", name);
+	return 1;
+}
+
+/* FORMAT comes last: a hub that was half made when the power went is made whole by the next start. */
+static int hub_make(struct fs *fs, struct pawl_error *err)
+{
+	char foreign[64] = "", text[96], hex[33];
+	int rc = fs->os->list(fs->os->self, fs->hub, ".", note_foreign, foreign);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot list '%s'", fs->path);
+	if (foreign[0])
+		return err_set(err, PAWL_EINVALID, "'%s' is not a hub and not empty (it has '%s'): name an empty or new directory", fs->path, foreign);
+	for (size_t i = 0; i < HUB_DIR_COUNT; i++) {
+		rc = fs->os->mkdir(fs->os->self, fs->hub, hub_dirs[i], strcmp(hub_dirs[i], "control") == 0 ? 0700 : 0755);
+		if (rc < 0 && rc != -EEXIST)
+			return err_sys(err, -rc, "cannot make '%s/%s'", fs->path, hub_dirs[i]);
+	}
+	rc = fs->os->random(fs->os->self, fs->journal.hub_id, sizeof(fs->journal.hub_id));
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot draw a hub id");
+	for (unsigned i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", fs->journal.hub_id[i]);
+	snprintf(text, sizeof(text), "pawl hub\nformat %d\nid %s\n", FORMAT_VERSION, hex);
+	rc = os_replace_file(fs->os, fs->hub, "FORMAT", text, strlen(text), 0644, true);
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot write '%s/FORMAT'", fs->path);
+	return 0;
+}
+
+static bool parse_hub_id(const char *hex, uint8_t id[16])
+{
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned byte;
+		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
+			return false;
+		id[i] = (uint8_t)byte;
+	}
+	return true;
+}
+
+static int hub_read_format(struct fs *fs, struct pawl_error *err)
+{
+	char *text = NULL, hex[33];
+	size_t len;
+	int version, rc = os_read_file(fs->os, fs->hub, "FORMAT", 4096, &text, &len);
+
+	if (rc == -ENOENT)
+		return PAWL_ENOTFOUND;
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot read '%s/FORMAT'", fs->path);
+	int n = sscanf(text, "pawl hub\nformat %d\nid %32[0-9a-f]", &version, hex);
+	free(text);
+	if (n < 1)
+		return err_set(err, PAWL_ECORRUPT, "'%s/FORMAT' is not readable: restore it from a copy, its first lines are 'pawl hub' and 'format %d'", fs->path, FORMAT_VERSION);
+	if (version != FORMAT_VERSION)
+		return err_set(err, PAWL_EUNSUPPORTED, "the hub '%s' has format %d, this pawl knows %d: run the pawl that wrote it", fs->path, version, FORMAT_VERSION);
+	if (n < 2 || strlen(hex) != 32 || !parse_hub_id(hex, fs->journal.hub_id))
+		return err_set(err, PAWL_ECORRUPT, "'%s/FORMAT' has no readable hub id", fs->path);
+	return 0;
+}
+
+static int hub_open_dir(struct fs *fs, struct pawl_error *err)
+{
+	const struct os *os = fs->os;
+
+	fs->hub = os->open_root(os->self, fs->path);
+	if (fs->hub == -ENOENT && fs->options.create) {
+		int rc = os->mkdir(os->self, OS_CWD, fs->path, 0755);
+		if (rc < 0 && rc != -EEXIST)
+			return err_sys(err, -rc, "cannot make the hub '%s'", fs->path);
+		fs->hub = os->open_root(os->self, fs->path);
+	}
+	if (fs->hub == -ENOENT)
+		return err_set(err, PAWL_ENOTFOUND, "there is no hub '%s' (`pawl run -H %s` makes it, -H or $PAWL_HUB names another)", fs->path, fs->path);
+	return fs->hub < 0 ? err_sys(err, -fs->hub, "cannot open the hub '%s'", fs->path) : 0;
+}
+
+int hub_open(struct fs *fs, struct pawl_error *err)
+{
+	int rc = hub_open_dir(fs, err);
+
+	if (rc < 0)
+		return rc;
+	fs->journal.hub = fs->hub;
+	rc = hub_read_format(fs, err);
+	if (rc == PAWL_ENOTFOUND && fs->options.create)
+		return hub_make(fs, err);
+	if (rc == PAWL_ENOTFOUND)
+		return err_set(err, rc, "'%s' is not a hub: it has no FORMAT", fs->path);
+	return rc;
+}
+
+/* ---- owning ---- */
+
+/* Is this a place where promises can be kept? Refuse what cannot work, warn of what works less well. */
+static int check_place(struct fs *fs, struct pawl_error *err)
+{
+	int rc = fs->os->fs_info(fs->os->self, fs->hub, &fs->info);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot ask about the file system of '%s'", fs->path);
+	if (fs->info.read_only)
+		return err_set(err, PAWL_EROFS, "the hub '%s' is on a read-only file system: remount it or move the hub", fs->path);
+	if (fs->info.kind == OS_FS_TMPFS && !fs->options.allow_volatile)
+		return err_set(err, PAWL_EINVALID, "the hub '%s' is on %s, which forgets everything at power off: move it, or set allow_volatile: true", fs->path, fs->info.name);
+	if (fs->info.kind == OS_FS_TMPFS)
+		log_warning("the hub '%s' is on %s: nothing survives a power cut", fs->path, fs->info.name);
+	if (fs->info.kind == OS_FS_NETWORK || fs->info.kind == OS_FS_FUSE)
+		log_warning("the hub '%s' is on %s: locks and notification may not work there; only one machine may use it", fs->path, fs->info.name);
+	return 0;
+}
+
+static void read_owner(struct fs *fs, struct os_process_id *id, bool *clean)
+{
+	char *text = NULL;
+	size_t len;
+
+	*id = (struct os_process_id){ .pid = 0 };
+	*clean = false;
+	if (os_read_file(fs->os, fs->hub, "LOCK", 4096, &text, &len) < 0)
+		return;
+	char word[8] = "";
+	unsigned long long ticks = 0;
+	if (sscanf(text, "pid %d\nstart %llu\nboot %36[0-9a-f-]\n%7s", &id->pid, &ticks, id->boot_id, word) >= 3)
+		id->start_ticks = ticks;
+	*clean = strcmp(word, "clean") == 0;
+	free(text);
+}
+
+static int write_owner(struct fs *fs, bool clean)
+{
+	struct os_process_id id;
+	char text[256];
+	int rc = fs->os->self_id(fs->os->self, &id);
+
+	if (rc < 0)
+		return rc;
+	snprintf(text, sizeof(text), "pid %d\nstart %llu\nboot %s\n%s", id.pid, (unsigned long long)id.start_ticks, id.boot_id, clean ? "clean\n" : "");
+	rc = fs->os->truncate(fs->os->self, fs->lock_fd, 0);
+	if (rc < 0)
+		return rc;
+	ssize_t n = fs->os->pwrite(fs->os->self, fs->lock_fd, text, strlen(text), 0);
+	return n < 0 ? (int)n : clean ? fs->os->sync_data(fs->os->self, fs->lock_fd) : 0;
+}
+
+bool hub_has_owner(struct pawl_provider *p, char *who, size_t size)
+{
+	struct fs *fs = fs_of(p);
+	struct os_process_id id;
+	bool clean;
+
+	read_owner(fs, &id, &clean);
+	bool alive = id.pid != 0 && !clean && fs->os->is_alive(fs->os->self, &id);
+	if (who && size)
+		snprintf(who, size, alive ? "pid %d" : "", id.pid);
+	return alive;
+}
+
+static int lock_take(struct fs *fs, struct pawl_error *err)
+{
+	int rc = fs->os->lock(fs->os->self, fs->lock_fd);
+
+	if (rc == -EWOULDBLOCK || rc == -EAGAIN) {
+		char who[64];
+		bool known = hub_has_owner(&fs->provider, who, sizeof(who));
+		return err_set(err, PAWL_EBUSY, "the hub '%s' is in use by another runtime (%s): stop it first", fs->path, known ? who : "process not visible from here");
+	}
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot lock '%s/LOCK' (locks do not work on this file system?)", fs->path);
+	/* The file may have been replaced between open and lock: then the lock is on nothing. */
+	struct os_stat now;
+	rc = fs->os->stat_fd(fs->os->self, fs->lock_fd, &fs->lock_stat);
+	if (rc == 0)
+		rc = fs->os->stat(fs->os->self, fs->hub, "LOCK", &now);
+	if (rc < 0 || now.ino != fs->lock_stat.ino)
+		return err_set(err, PAWL_EBUSY, "'%s/LOCK' was replaced while it was taken: try again", fs->path);
+	return 0;
+}
+
+int hub_lock(struct fs *fs, struct pawl_error *err)
+{
+	struct os_process_id before;
+	int rc = check_place(fs, err);
+
+	if (rc < 0)
+		return rc;
+	rc = fs->os->boot_id(fs->os->self, fs->boot_id);
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot read the boot id");
+	fs->lock_fd = fs->os->open(fs->os->self, fs->hub, "LOCK", OS_READ | OS_WRITE | OS_CREATE, 0644);
+	if (fs->lock_fd < 0)
+		return err_sys(err, -fs->lock_fd, "cannot open '%s/LOCK'", fs->path);
+	rc = lock_take(fs, err);
+	if (rc == 0) {
+		read_owner(fs, &before, &fs->clean_before);
+		fs->same_boot = strcmp(before.boot_id, fs->boot_id) == 0;
+		int sys = write_owner(fs, false);
+		if (sys < 0)
+			rc = err_sys(err, -sys, "cannot write '%s/LOCK'", fs->path);
+	}
+	if (rc < 0) {
+		fs->os->close(fs->os->self, fs->lock_fd);
+		fs->lock_fd = -1;
+		return rc;
+	}
+	fs->owner = true;
+	return 0;
+}
+
+void hub_unlock(struct fs *fs)
+{
+	if (fs->lock_fd < 0)
+		return;
+	if (fs->owner && !fs->fenced)
+		(void)write_owner(fs, true); /* the clean-stop mark: only a hint for empty event files */
+	fs->os->close(fs->os->self, fs->lock_fd);
+	fs->lock_fd = -1;
+	fs->owner = false;
+}
+
+int hub_check_fence(struct fs *fs, struct pawl_error *err)
+{
+	struct os_stat now;
+
+	if (!fs->owner)
+		return err_set(err, PAWL_EFENCED, "the hub '%s' is open for reading only", fs->path);
+	if (!fs->fenced) {
+		int rc = fs->os->stat(fs->os->self, fs->hub, "LOCK", &now);
+		if (rc < 0 && rc != -ENOENT)
+			return err_sys(err, -rc, "cannot look at '%s/LOCK'", fs->path);
+		fs->fenced = rc == -ENOENT || now.ino != fs->lock_stat.ino || now.dev != fs->lock_stat.dev;
+	}
+	if (fs->fenced)
+		return err_set(err, PAWL_EFENCED, "this runtime no longer owns '%s' (LOCK was removed or replaced): restart it", fs->path);
+	return 0;
+}

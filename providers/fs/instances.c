@@ -1,0 +1,374 @@
+/* instances.c - what is there: scan, read, and moving instances between instances/, archive/ and nowhere. */
+#include "fs.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define OVERLAY_FRESH_NS 50000000 /* a reader reads the journal again after so long */
+#define NOTE_BYTES_MAX 8192
+
+int fs_check_id(const char *id, struct pawl_error *err)
+{
+	if (id && text_is_instance_id(slice_of(id)))
+		return 0;
+	return err_set(err, PAWL_EINVALID, "instance id '%.140s' is not valid: 1 to %d of A-Z a-z 0-9 _ : -, first a letter or digit", id ? id : "", TEXT_INSTANCE_ID_MAX);
+}
+
+bool fs_exists(struct fs *fs, const char *fmt, ...)
+{
+	char path[PATH_SIZE];
+	struct os_stat st;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(path, sizeof(path), fmt, args);
+	va_end(args);
+	return fs->os->stat(fs->os->self, fs->hub, path, &st) == 0;
+}
+
+bool fs_is_dir(struct fs *fs, const char *path)
+{
+	struct os_stat st;
+
+	return fs->os->stat(fs->os->self, fs->hub, path, &st) == 0 && st.type == OS_DIR;
+}
+
+int fs_rmdir_empty(struct fs *fs, const char *id)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "instances/%s", id);
+	return fs->os->rmdir(fs->os->self, fs->hub, path);
+}
+
+/* ---- scan ---- */
+
+struct names {
+	char **items;
+	size_t count, cap;
+	bool failed;
+};
+
+static int collect_name(void *arg, const char *name)
+{
+	struct names *n = arg;
+
+	if (!text_is_instance_id(slice_of(name)))
+		return 0;
+	if (n->count == n->cap) {
+		size_t cap = n->cap ? n->cap * 2 : 64;
+		char **grown = realloc(n->items, cap * sizeof(*grown));
+		if (!grown) {
+			n->failed = true;
+			return 1;
+		}
+		n->items = grown;
+		n->cap = cap;
+	}
+	n->items[n->count] = strdup(name);
+	n->failed = n->items[n->count] == NULL;
+	n->count += !n->failed;
+	return n->failed;
+}
+
+static int name_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int fs_scan(struct pawl_provider *p, bool archived, int (*each)(void *arg, const char *id), void *arg, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	struct names n = { 0 };
+	int rc = fs->os->list(fs->os->self, fs->hub, archived ? "archive" : "instances", collect_name, &n);
+
+	if (rc < 0)
+		rc = err_sys(err, -rc, "cannot list the instances of '%s'", fs->path);
+	else if (n.failed)
+		rc = err_nomem(err);
+	if (rc >= 0 && n.count)
+		qsort(n.items, n.count, sizeof(n.items[0]), name_order);
+	for (size_t i = 0; i < n.count; i++) {
+		if (rc == 0)
+			rc = each(arg, n.items[i]);
+		free(n.items[i]);
+	}
+	free(n.items);
+	return rc > 0 && n.failed ? PAWL_ENOMEM : rc;
+}
+
+/* ---- read ---- */
+
+int fs_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err)
+{
+	int64_t now = fs->os->boot_ns(fs->os->self);
+
+	*out = &fs->overlay;
+	if (fs->overlay_ns && now - fs->overlay_ns < OVERLAY_FRESH_NS)
+		return 0;
+	struct journal *j = calloc(1, sizeof(*j));
+	if (!j)
+		return err_nomem(err);
+	*j = (struct journal){ .os = fs->os, .hub = fs->hub };
+	memcpy(j->hub_id, fs->journal.hub_id, sizeof(j->hub_id));
+	if (fs->overlay_ns)
+		overlay_release(&fs->overlay);
+	fs->overlay_ns = 0;
+	int rc = journal_open(j, false, err);
+	if (rc == 0) {
+		rc = overlay_load(&fs->overlay, j, err);
+		journal_close(j);
+	}
+	free(j);
+	if (rc == 0)
+		fs->overlay_ns = now ? now : 1;
+	return rc;
+}
+
+struct newest {
+	uint64_t execution;
+};
+
+static int find_newest(void *arg, const char *name)
+{
+	struct newest *n = arg;
+	const char *dot = strchr(name, '.');
+	uint64_t execution;
+
+	if (dot && strcmp(dot, ".history") == 0 && text_parse_u64(slice_make(name, (size_t)(dot - name)), &execution) == 0 &&
+	    execution > n->execution)
+		n->execution = execution;
+	return 0;
+}
+
+/* Which directory it is in; -ENOENT when in none. An archive rename may happen between two looks of a reader. */
+static int find_home(struct fs *fs, const char *id, char *path)
+{
+	for (int look = 0; look < 3; look++) {
+		snprintf(path, PATH_SIZE, "%s/%s", look % 2 ? "archive" : "instances", id);
+		if (fs_is_dir(fs, path))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+static int newest_execution(struct fs *fs, const char *id, const char *home, uint64_t *execution, struct pawl_error *err)
+{
+	struct newest n = { 0 };
+	int rc = fs->os->list(fs->os->self, fs->hub, home, find_newest, &n);
+
+	if (rc < 0 && rc != -ENOENT)
+		return err_sys(err, -rc, "cannot list '%s'", home);
+	if (fs->owner) {
+		while (histories_find(fs, id, n.execution + 1))
+			n.execution++;
+	} else {
+		struct overlay *o;
+		rc = fs_overlay(fs, &o, err);
+		if (rc < 0)
+			return rc;
+		struct overlay_instance *i = overlay_find(o, id);
+		for (struct overlay_file *f = i ? i->files : NULL; f; f = f->next)
+			if (f->execution > n.execution)
+				n.execution = f->execution;
+	}
+	*execution = n.execution;
+	return 0;
+}
+
+/* Put what is not in the file yet behind what is. */
+static int complete(struct fs *fs, const char *id, uint64_t execution, struct buf *text, struct pawl_error *err)
+{
+	if (fs->owner) {
+		struct history_file *f = histories_find(fs, id, execution);
+		if (f && (f->flushed < text->len || f->pending.len)) {
+			buf_truncate(text, f->flushed < text->len ? (size_t)f->flushed : text->len);
+			buf_add(text, f->pending.data, f->pending.len);
+		}
+	} else {
+		struct overlay *o;
+		int rc = fs_overlay(fs, &o, err);
+		struct overlay_file *f = rc == 0 ? overlay_file(o, id, execution) : NULL;
+		if (rc < 0)
+			return rc;
+		if (f && f->first <= text->len && f->end > text->len) {
+			buf_truncate(text, (size_t)f->first);
+			buf_add(text, f->bytes.data, f->bytes.len);
+		}
+	}
+	return buf_ok(text) ? 0 : err_nomem(err);
+}
+
+static int read_history(struct fs *fs, const char *id, const char *home, uint64_t execution, struct buf *text, struct pawl_error *err)
+{
+	char path[PATH_SIZE], *bytes = NULL;
+	size_t len = 0;
+
+	snprintf(path, sizeof(path), "%.300s/%llu.history", home, (unsigned long long)execution);
+	int rc = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, &bytes, &len);
+	if (rc < 0 && rc != -ENOENT)
+		return err_sys(err, -rc, "cannot read history '%s'", path);
+	bool there = rc == 0;
+	*text = (struct buf){ bytes, len, bytes ? len + 1 : 0, false };
+	rc = complete(fs, id, execution, text, err);
+	if (rc == 0 && !there && text->len == 0)
+		return err_set(err, PAWL_ENOTFOUND, "instance '%s' has no execution %llu", id, (unsigned long long)execution);
+	return rc;
+}
+
+int fs_read(struct pawl_provider *p, const char *id, uint64_t execution, char **out, size_t *len, uint64_t *which, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	char home[PATH_SIZE];
+	struct buf text = BUF_INIT;
+	int rc = fs_check_id(id, err);
+
+	if (rc < 0)
+		return rc;
+	/* The journal first: lines that move from it into the file while we read are then seen in one of the two. */
+	struct overlay *o;
+	rc = fs->owner ? 0 : fs_overlay(fs, &o, err);
+	if (rc == 0 && find_home(fs, id, home) < 0)
+		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	uint64_t newest = execution;
+	if (rc == 0 && execution == 0)
+		rc = newest_execution(fs, id, home, &newest, err);
+	if (rc == 0 && newest > 0)
+		rc = read_history(fs, id, home, newest, &text, err);
+	if (rc < 0) {
+		buf_release(&text);
+		return rc;
+	}
+	*which = newest ? newest : 1;
+	*len = text.len;
+	*out = text.data ? text.data : calloc(1, 1);
+	return *out ? 0 : err_nomem(err);
+}
+
+int fs_read_spill(struct pawl_provider *p, const char *id, const char *name, char **out, size_t *len, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	char home[PATH_SIZE], path[PATH_SIZE + 80];
+	int rc = fs_check_id(id, err);
+
+	if (rc < 0)
+		return rc;
+	if (!text_is_version(slice_of(name)) || name[0] == '.')
+		return err_set(err, PAWL_EINVALID, "payload file name '%.80s' is not valid", name);
+	if (find_home(fs, id, home) < 0)
+		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	snprintf(path, sizeof(path), "%.300s/%.64s", home, name);
+	rc = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, out, len);
+	return rc < 0 ? err_sys(err, -rc, "cannot read payload file '%s'", path) : 0;
+}
+
+/* ---- archive, purge ---- */
+
+int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	char from[PATH_SIZE], to[PATH_SIZE];
+	int rc = fs_check_id(id, err);
+
+	if (rc == 0)
+		rc = hub_check_fence(fs, err);
+	if (rc < 0)
+		return rc;
+	snprintf(from, sizeof(from), "instances/%s", id);
+	snprintf(to, sizeof(to), "archive/%s", id);
+	fs_attend(p, id, false);
+	/* A rename, so that a late `echo > events/x` fails by itself. */
+	int sys = fs->os->rename(fs->os->self, fs->hub, from, fs->hub, to);
+	if (sys == -ENOENT && fs_is_dir(fs, to))
+		return 0;
+	if (sys < 0)
+		return err_sys(err, -sys, "cannot move '%s' to '%s'", from, to);
+	histories_moved(fs, id);
+	fs->instances_changed = fs->archive_changed = true;
+	return 0;
+}
+
+int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	char path[PATH_SIZE];
+	int rc = fs_check_id(id, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(path, sizeof(path), "archive/%s", id);
+	if (!fs_is_dir(fs, path))
+		return fs_exists(fs, "instances/%s", id) ?
+			err_set(err, PAWL_ESTATE, "instance '%s' has not ended: terminate it first", id) :
+			err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	rc = fs_commit_purge(fs, id, err);
+	if (rc < 0)
+		return rc;
+	histories_forget_instance(fs, id);
+	int sys = os_remove_tree(fs->os, fs->hub, path, 8);
+	fs->archive_changed = true;
+	return sys < 0 && sys != -ENOENT ? err_sys(err, -sys, "cannot remove '%s'", path) : 0;
+}
+
+/* ---- notes ---- */
+
+static void note_path(char *path, const char *home, const char *name)
+{
+	snprintf(path, PATH_SIZE, "%.300s/%s", home, name);
+}
+
+static int write_note(struct fs *fs, const char *id, const char *name, const char *text)
+{
+	char home[PATH_SIZE], path[PATH_SIZE];
+	int rc = find_home(fs, id, home);
+
+	if (rc < 0)
+		return rc;
+	note_path(path, home, name);
+	if (text)
+		return os_replace_file(fs->os, fs->hub, path, text, strlen(text), 0644, false);
+	rc = fs->os->unlink(fs->os->self, fs->hub, path);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int fs_quarantine(struct pawl_provider *p, const char *id, const char *reason, struct pawl_error *err)
+{
+	int rc = fs_check_id(id, err);
+
+	if (rc < 0)
+		return rc;
+	int sys = write_note(fs_of(p), id, "DAMAGED", reason);
+	if (sys == -ENOENT)
+		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	if (sys < 0)
+		return err_sys(err, -sys, "cannot mark instance '%s' as damaged", id);
+	if (reason)
+		log_error("instance '%s' is damaged and set aside: %s", id, reason);
+	return 0;
+}
+
+void fs_note(struct pawl_provider *p, const char *id, const char *text)
+{
+	int rc = fs_check_id(id, NULL) == 0 ? write_note(fs_of(p), id, "PARKED", text) : 0;
+
+	if (rc < 0 && text)
+		log_warning("cannot write 'instances/%s/PARKED': %s", id, strerror(-rc));
+}
+
+char *fs_read_note(struct pawl_provider *p, const char *id, bool *quarantined)
+{
+	struct fs *fs = fs_of(p);
+	char home[PATH_SIZE], path[PATH_SIZE], *text = NULL;
+	size_t len;
+
+	*quarantined = false;
+	if (fs_check_id(id, NULL) < 0 || find_home(fs, id, home) < 0)
+		return NULL;
+	note_path(path, home, "DAMAGED");
+	if (os_read_file(fs->os, fs->hub, path, NOTE_BYTES_MAX, &text, &len) == 0) {
+		*quarantined = true;
+		return text;
+	}
+	note_path(path, home, "PARKED");
+	return os_read_file(fs->os, fs->hub, path, NOTE_BYTES_MAX, &text, &len) == 0 ? text : NULL;
+}

@@ -1,0 +1,651 @@
+/*
+ * journal.c - the commit journal: a few files that are filled with zeros once and reused for ever.
+ *
+ * A segment is a header block and then frames, each on an 8-byte boundary:
+ *
+ *	header  "PAWLJRNL" version:4 crc:4 salt:8 generation:8 size:8 checkpoint:8 hub:16   crc over all but itself
+ *	frame   "PWFR" crc:4 salt:8 lsn:8 durable:8 checkpoint:8 len:4 records:3 align:1 payload   crc over all behind it
+ *	record  kind:1 flags:1 idlen:2 len:4 execution:8 offset:8 crc:4 id data           crc over header and id
+ *
+ * Numbers are little endian. lsn counts frames. The salt is drawn anew each time a segment is taken, so what an earlier
+ * use left behind is never mistaken for a frame. `durable`: all frames below that lsn were on stable storage when this
+ * one was written; so a bad frame below the mark of any good one is damage, and one above it is the torn tail of a write
+ * that nobody was told of. `checkpoint`: frames below it are in synced histories. `align`: the frame takes up a multiple
+ * of 1 << align bytes.
+ *
+ * Taking a segment again writes its header and syncs it before the first frame: from then on the frames of its earlier
+ * use are gone as a whole, and the header says that they need not be there.
+ */
+#include "base/crc32c.h"
+#include "fs.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define HEADER_MAGIC "PAWLJRNL"
+#define FRAME_MAGIC "PWFR"
+#define JOURNAL_VERSION 1u
+#define HEADER_SIZE 64u
+#define FRAME_HEAD 48u
+#define RECORD_HEAD 28u
+
+static void put16(char *p, uint16_t n)
+{
+	p[0] = (char)(n & 0xff);
+	p[1] = (char)(n >> 8);
+}
+
+static void put32(char *p, uint32_t n)
+{
+	put16(p, (uint16_t)(n & 0xffff));
+	put16(p + 2, (uint16_t)(n >> 16));
+}
+
+static void put64(char *p, uint64_t n)
+{
+	put32(p, (uint32_t)(n & 0xffffffffu));
+	put32(p + 4, (uint32_t)(n >> 32));
+}
+
+static uint16_t get16(const char *p)
+{
+	return (uint16_t)((unsigned char)p[0] | (unsigned)(unsigned char)p[1] << 8);
+}
+
+static uint32_t get32(const char *p)
+{
+	return (uint32_t)get16(p) | (uint32_t)get16(p + 2) << 16;
+}
+
+static uint64_t get64(const char *p)
+{
+	return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+static void segment_path(char *path, unsigned number)
+{
+	snprintf(path, PATH_SIZE, "journal/%u.segment", number);
+}
+
+/* ---- making and taking segments ---- */
+
+static int segment_fill(const struct os *os, int fd, uint64_t size)
+{
+	static const char zeros[64 * 1024];
+
+	(void)os->allocate(os->self, fd, size); /* only a hint: the zeros below make the blocks real everywhere */
+	for (uint64_t at = 0; at < size; at += sizeof(zeros)) {
+		uint64_t left = size - at;
+		ssize_t n = os->pwrite(os->self, fd, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros), at);
+		if (n < 0)
+			return (int)n;
+	}
+	return os->sync(os->self, fd);
+}
+
+static int segment_create(struct journal *j, unsigned number, uint64_t size, struct pawl_error *err)
+{
+	char path[PATH_SIZE];
+
+	segment_path(path, number);
+	int fd = j->os->open(j->os->self, j->hub, path, OS_READ | OS_WRITE | OS_CREATE | OS_TRUNC, 0600);
+	if (fd < 0)
+		return err_sys(err, -fd, "cannot create journal segment '%s'", path);
+	int rc = segment_fill(j->os, fd, size);
+	if (rc >= 0)
+		rc = os_sync_dir(j->os, j->hub, "journal");
+	if (rc < 0) {
+		j->os->close(j->os->self, fd);
+		(void)j->os->unlink(j->os->self, j->hub, path);
+		return err_sys(err, -rc, "cannot fill journal segment '%s'", path);
+	}
+	return fd;
+}
+
+static struct segment *segment_add(struct journal *j, unsigned number, int fd, uint64_t size)
+{
+	struct segment *s = NULL;
+
+	for (unsigned i = 0; i < SEGMENTS_MAX && !s; i++)
+		if (j->segments[i].state == SEGMENT_NONE)
+			s = &j->segments[i];
+	if (!s)
+		return NULL;
+	j->used++;
+	*s = (struct segment){ .number = number, .state = SEGMENT_FREE, .fd = fd, .size = size };
+	s->oversize = size > j->segment_bytes;
+	return s;
+}
+
+static unsigned journal_unused_number(const struct journal *j)
+{
+	unsigned number = 0;
+
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++)
+		if (j->segments[i].state != SEGMENT_NONE && j->segments[i].number >= number)
+			number = j->segments[i].number + 1;
+	return number;
+}
+
+static void segment_drop(struct journal *j, struct segment *s)
+{
+	char path[PATH_SIZE];
+
+	segment_path(path, s->number);
+	j->os->close(j->os->self, s->fd);
+	(void)j->os->unlink(j->os->self, j->hub, path);
+	*s = (struct segment){ .state = SEGMENT_NONE };
+	j->used--;
+}
+
+/* The free segment that was used longest ago: what an old one still holds must never outlive what a newer one said. */
+static struct segment *segment_oldest_free(struct journal *j, uint64_t size)
+{
+	struct segment *best = NULL;
+
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		struct segment *s = &j->segments[i];
+		if (s->state == SEGMENT_FREE && !s->broken && s->size >= size && (!best || s->generation < best->generation))
+			best = s;
+	}
+	return best;
+}
+
+static int segment_take(struct journal *j, struct segment *s, struct pawl_error *err)
+{
+	int rc = j->os->random(j->os->self, &s->salt, sizeof(s->salt));
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot draw a salt for the journal");
+	s->state = SEGMENT_ACTIVE;
+	s->generation = ++j->generation;
+	s->header_written = false;
+	s->pos = FRAME_AREA;
+	s->last_lsn = 0;
+	j->active = s;
+	return 0;
+}
+
+static void segment_retire(struct journal *j, bool broken)
+{
+	struct segment *s = j->active;
+
+	s->broken = s->broken || broken;
+	s->state = s->last_lsn == 0 && !broken ? SEGMENT_FREE : SEGMENT_FULL;
+	j->active = NULL;
+}
+
+static size_t frame_size(unsigned align, size_t payload)
+{
+	size_t unit = (size_t)1 << align;
+
+	return (FRAME_HEAD + payload + unit - 1) & ~(unit - 1);
+}
+
+static unsigned journal_align(const struct journal *j)
+{
+	return j->pad ? 12 : 3;
+}
+
+/* A frame larger than a whole segment gets a file of its own, which goes when it has been checkpointed. */
+static int journal_add_segment(struct journal *j, uint64_t size, struct pawl_error *err)
+{
+	if (j->used == SEGMENTS_MAX)
+		return err_set(err, PAWL_EBUSY, "the journal has %u segments already", j->used);
+	unsigned number = journal_unused_number(j);
+	int fd = segment_create(j, number, size, err);
+	if (fd < 0)
+		return fd;
+	return segment_take(j, segment_add(j, number, fd, size), err);
+}
+
+int journal_room(struct journal *j, size_t payload, struct pawl_error *err)
+{
+	uint64_t need = frame_size(journal_align(j), payload);
+
+	if (j->active && j->active->pos + need <= j->active->size)
+		return 0;
+	if (need + FRAME_AREA > j->segment_bytes) {
+		uint64_t size = (need + FRAME_AREA + 4095) & ~(uint64_t)4095;
+		if (j->active)
+			segment_retire(j, false);
+		return journal_add_segment(j, size, err);
+	}
+	struct segment *s = segment_oldest_free(j, FRAME_AREA + need);
+	if (!s && j->used < j->segment_count)
+		; /* a broken one was dropped: make up the number again */
+	else if (!s)
+		return err_set(err, PAWL_EBUSY, "all %u journal segments wait for a checkpoint", j->used);
+	if (j->active)
+		segment_retire(j, false);
+	return s ? segment_take(j, s, err) : journal_add_segment(j, j->segment_bytes, err);
+}
+
+/* ---- writing ---- */
+
+int frame_begin(struct buf *frame)
+{
+	static const char head[FRAME_HEAD];
+
+	buf_reset(frame);
+	buf_add(frame, head, sizeof(head));
+	return buf_ok(frame) ? 0 : PAWL_ENOMEM;
+}
+
+size_t record_overhead(const char *id)
+{
+	return RECORD_HEAD + strlen(id);
+}
+
+static void frame_add(struct buf *frame, enum record_kind kind, unsigned flags, const char *id, uint64_t execution,
+                      uint64_t offset, const void *data, size_t len)
+{
+	char head[RECORD_HEAD];
+	size_t id_len = strlen(id);
+
+	head[0] = (char)kind;
+	head[1] = (char)flags;
+	put16(head + 2, (uint16_t)id_len);
+	put32(head + 4, (uint32_t)len);
+	put64(head + 8, execution);
+	put64(head + 16, offset);
+	put32(head + 24, crc32c(crc32c(0, head, 24), id, id_len));
+	buf_add(frame, head, sizeof(head));
+	buf_add(frame, id, id_len);
+	buf_add(frame, data, len);
+}
+
+void frame_add_append(struct buf *frame, const struct pawl_record *r)
+{
+	unsigned flags = (r->create ? RECORD_CREATE : 0u) | (r->end ? RECORD_END : 0u);
+
+	frame_add(frame, RECORD_APPEND, flags, r->instance, r->execution, r->offset, r->data, r->len);
+}
+
+void frame_add_purge(struct buf *frame, const char *id)
+{
+	frame_add(frame, RECORD_PURGE, 0, id, 0, 0, "", 0);
+}
+
+/* Fill in the head for the active segment, and pad. */
+void frame_finish(struct journal *j, struct buf *frame, size_t record_count)
+{
+	static const char zeros[4096];
+	size_t payload = frame->len - FRAME_HEAD;
+
+	buf_add(frame, zeros, frame_size(journal_align(j), payload) - frame->len);
+	if (!buf_ok(frame))
+		return;
+	char *p = frame->data;
+	memcpy(p, FRAME_MAGIC, 4);
+	put64(p + 8, j->active->salt);
+	put64(p + 16, j->next_lsn);
+	put64(p + 24, j->next_lsn); /* one frame is under way at a time: all before it are durable */
+	put64(p + 32, j->checkpoint_lsn);
+	put32(p + 40, (uint32_t)payload);
+	put32(p + 44, (uint32_t)record_count | (uint32_t)journal_align(j) << 24);
+	put32(p + 4, crc32c(0, p + 8, FRAME_HEAD - 8 + payload));
+}
+
+static int segment_write_header(const struct os *os, const struct segment *s, const struct journal *j)
+{
+	char block[FRAME_AREA] = HEADER_MAGIC;
+
+	put32(block + 8, JOURNAL_VERSION);
+	put64(block + 16, s->salt);
+	put64(block + 24, s->generation);
+	put64(block + 32, s->size);
+	put64(block + 40, j->checkpoint_lsn);
+	memcpy(block + 48, j->hub_id, 16);
+	put32(block + 12, crc32c(crc32c(0, block, 12), block + 16, HEADER_SIZE - 16));
+	ssize_t n = os->pwrite(os->self, s->fd, block, sizeof(block), 0);
+	return n < 0 ? (int)n : os->sync_data(os->self, s->fd);
+}
+
+int journal_write(const struct os *os, struct segment *s, const struct journal *j, const struct buf *frame)
+{
+	if (!s->header_written) {
+		int rc = segment_write_header(os, s, j);
+		if (rc < 0)
+			return rc;
+	}
+	ssize_t n = os->pwrite(os->self, s->fd, frame->data, frame->len, s->pos);
+	return n < 0 ? (int)n : os->sync_data(os->self, s->fd);
+}
+
+void journal_written(struct journal *j, size_t frame_len)
+{
+	struct segment *s = j->active;
+
+	s->header_written = true;
+	s->pos += frame_len;
+	s->last_lsn = j->next_lsn++;
+}
+
+/* I8: what the failed write or sync covered is in doubt for good. Its good frames count until the next checkpoint; the
+ * next commit goes to another segment, under the same lsn. */
+void journal_failed(struct journal *j)
+{
+	segment_retire(j, true);
+}
+
+void journal_free_upto(struct journal *j, uint64_t generation, uint64_t checkpoint_lsn)
+{
+	j->checkpoint_lsn = checkpoint_lsn;
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		struct segment *s = &j->segments[i];
+		if (s->state != SEGMENT_FULL || s->generation > generation)
+			continue;
+		s->state = SEGMENT_FREE;
+		if (s->broken || s->oversize || j->used > j->segment_count)
+			segment_drop(j, s);
+	}
+}
+
+uint64_t journal_full_generation(const struct journal *j)
+{
+	uint64_t newest = 0;
+
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++)
+		if (j->segments[i].state == SEGMENT_FULL && j->segments[i].generation > newest)
+			newest = j->segments[i].generation;
+	return newest;
+}
+
+unsigned journal_free_count(const struct journal *j)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++)
+		n += j->segments[i].state == SEGMENT_FREE && !j->segments[i].broken;
+	return n;
+}
+
+/* ---- reading ---- */
+
+struct frame_head {
+	uint64_t lsn, durable, checkpoint;
+	uint32_t len, records;
+	unsigned align;
+};
+
+static bool frame_parse(const char *p, size_t left, uint64_t salt, struct frame_head *h)
+{
+	if (left < FRAME_HEAD || memcmp(p, FRAME_MAGIC, 4) != 0 || get64(p + 8) != salt)
+		return false;
+	*h = (struct frame_head){ get64(p + 16), get64(p + 24), get64(p + 32), get32(p + 40),
+		get32(p + 44) & 0xffffff, get32(p + 44) >> 24 };
+	if (h->len > left - FRAME_HEAD || h->align < 3 || h->align > 12)
+		return false;
+	return get32(p + 4) == crc32c(0, p + 8, FRAME_HEAD - 8 + h->len);
+}
+
+enum header_verdict { HEADER_GOOD, HEADER_BAD, HEADER_FOREIGN };
+
+static enum header_verdict header_parse(const char *block, size_t len, const struct journal *j, struct segment *s,
+                                        uint64_t *checkpoint)
+{
+	if (len < HEADER_SIZE || memcmp(block, HEADER_MAGIC, 8) != 0 || get32(block + 8) != JOURNAL_VERSION)
+		return HEADER_BAD;
+	if (get32(block + 12) != crc32c(crc32c(0, block, 12), block + 16, HEADER_SIZE - 16))
+		return HEADER_BAD;
+	if (memcmp(block + 48, j->hub_id, 16) != 0)
+		return HEADER_FOREIGN;
+	s->salt = get64(block + 16);
+	s->generation = get64(block + 24);
+	*checkpoint = get64(block + 40);
+	return HEADER_GOOD;
+}
+
+static int text_add_record(struct journal_text *t, const struct journal_record *r)
+{
+	if (t->record_count == t->record_cap) {
+		size_t cap = t->record_cap ? t->record_cap * 2 : 256;
+		struct journal_record *grown = realloc(t->records, cap * sizeof(*grown));
+		if (!grown)
+			return PAWL_ENOMEM;
+		t->records = grown;
+		t->record_cap = cap;
+	}
+	t->records[t->record_count++] = *r;
+	return 0;
+}
+
+static void text_add_damage(struct journal_text *t, unsigned segment, uint64_t offset, uint64_t len)
+{
+	if (t->damage_count < sizeof(t->damage) / sizeof(t->damage[0]))
+		t->damage[t->damage_count] = (struct journal_damage){ segment, offset, len };
+	t->damage_count++;
+}
+
+/* The frame's checksum was good, so the records are what was written; the checks are against a bug, not a disk. */
+static int frame_records(struct journal_text *t, const char *p, const struct frame_head *h, uint64_t generation)
+{
+	const char *end = p + h->len;
+
+	for (uint32_t i = 0; i < h->records; i++) {
+		if ((size_t)(end - p) < RECORD_HEAD)
+			return PAWL_ECORRUPT;
+		size_t id_len = get16(p + 2), len = get32(p + 4);
+		if ((size_t)(end - p) - RECORD_HEAD < id_len || (size_t)(end - p) - RECORD_HEAD - id_len < len)
+			return PAWL_ECORRUPT;
+		struct journal_record r = { .kind = (enum record_kind)(unsigned char)p[0], .flags = (unsigned char)p[1],
+			.execution = get64(p + 8), .offset = get64(p + 16), .lsn = h->lsn, .generation = generation,
+			.id = slice_make(p + RECORD_HEAD, id_len), .data = slice_make(p + RECORD_HEAD + id_len, len) };
+		if (!text_is_instance_id(r.id))
+			return PAWL_ECORRUPT;
+		int rc = text_add_record(t, &r);
+		if (rc < 0)
+			return rc;
+		p += RECORD_HEAD + id_len + len;
+	}
+	return 0;
+}
+
+/* Where the next good frame of this use of the segment begins, or len. */
+static size_t segment_resync(const char *text, size_t at, size_t len, uint64_t salt)
+{
+	struct frame_head h;
+
+	for (; at + FRAME_HEAD <= len; at += 8)
+		if (text[at] == FRAME_MAGIC[0] && frame_parse(text + at, len - at, salt, &h))
+			return at;
+	return len;
+}
+
+static int segment_frames(struct segment *s, const char *text, size_t len, struct journal_text *t)
+{
+	struct frame_head h;
+	size_t at = FRAME_AREA;
+
+	while (at < len) {
+		if (!frame_parse(text + at, len - at, s->salt, &h)) {
+			size_t next = segment_resync(text, at + 8, len, s->salt);
+			if (next == len)
+				break; /* a torn tail, or what was there before */
+			text_add_damage(t, s->number, at, next - at);
+			at = next;
+			continue;
+		}
+		int rc = frame_records(t, text + at + FRAME_HEAD, &h, s->generation);
+		if (rc == PAWL_ENOMEM)
+			return rc;
+		if (rc < 0)
+			text_add_damage(t, s->number, at, h.len);
+		s->last_lsn = h.lsn;
+		if (h.lsn > t->max_lsn)
+			t->max_lsn = h.lsn;
+		if (h.checkpoint > t->checkpoint_lsn)
+			t->checkpoint_lsn = h.checkpoint;
+		at += frame_size(h.align, h.len);
+		at = (at + 7) & ~(size_t)7;
+	}
+	s->pos = at;
+	return 0;
+}
+
+static int segment_read(struct journal *j, struct segment *s, struct journal_text *t, struct pawl_error *err)
+{
+	char *text = malloc((size_t)s->size + 1), **blocks = realloc(t->blocks, (t->count + 1) * sizeof(*blocks));
+
+	if (blocks)
+		t->blocks = blocks;
+	if (!text || !blocks) {
+		free(text);
+		return err_nomem(err);
+	}
+	t->blocks[t->count++] = text;
+	ssize_t n = j->os->pread(j->os->self, s->fd, text, (size_t)s->size, 0);
+	if (n < 0)
+		return err_sys(err, (int)-n, "cannot read journal segment %u", s->number);
+	s->last_lsn = 0;
+	s->generation = 0;
+	uint64_t checkpoint = 0;
+	enum header_verdict verdict = header_parse(text, (size_t)n, j, s, &checkpoint);
+	if (verdict == HEADER_FOREIGN) {
+		text_add_damage(t, s->number, 0, (uint64_t)n);
+		return 0;
+	}
+	if (verdict == HEADER_BAD) {
+		/* Never used; or torn when the segment was taken again: then the frames of the earlier use are all there,
+		 * and replaying them changes nothing; or damaged later. In each case the first frame tells the salt. */
+		if ((size_t)n < FRAME_AREA + FRAME_HEAD || memcmp(text + FRAME_AREA, FRAME_MAGIC, 4) != 0)
+			return 0;
+		s->salt = get64(text + FRAME_AREA + 8);
+	}
+	if (checkpoint > t->checkpoint_lsn)
+		t->checkpoint_lsn = checkpoint;
+	if (s->generation > t->max_generation)
+		t->max_generation = s->generation;
+	return segment_frames(s, text, (size_t)n, t);
+}
+
+static int record_order(const void *va, const void *vb)
+{
+	const struct journal_record *a = va, *b = vb;
+
+	if (a->lsn != b->lsn)
+		return a->lsn < b->lsn ? -1 : 1;
+	if (a->generation != b->generation)
+		return a->generation < b->generation ? -1 : 1;
+	return a->data.data < b->data.data ? -1 : a->data.data > b->data.data;
+}
+
+/* Keep what counts: not below the checkpoint; of two frames with one lsn (the first one's sync had failed) the newer. */
+static void text_settle(struct journal_text *t)
+{
+	size_t kept = 0;
+	uint64_t previous = 0;
+
+	if (t->record_count > 0)
+		qsort(t->records, t->record_count, sizeof(t->records[0]), record_order);
+	for (size_t i = 0; i < t->record_count; i++) {
+		struct journal_record *r = &t->records[i];
+		if (r->lsn < t->checkpoint_lsn)
+			continue;
+		while (kept > 0 && t->records[kept - 1].lsn == r->lsn && t->records[kept - 1].generation < r->generation)
+			kept--;
+		if (previous && r->lsn > previous + 1)
+			t->lost_frames += r->lsn - previous - 1;
+		previous = r->lsn;
+		t->records[kept++] = *r;
+	}
+	if (kept > 0 && t->checkpoint_lsn > 0 && t->records[0].lsn > t->checkpoint_lsn)
+		t->lost_frames += t->records[0].lsn - t->checkpoint_lsn;
+	t->record_count = kept;
+}
+
+int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *err)
+{
+	*t = (struct journal_text){ 0 };
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		if (j->segments[i].state == SEGMENT_NONE)
+			continue;
+		int rc = segment_read(j, &j->segments[i], t, err);
+		if (rc < 0)
+			return rc;
+	}
+	text_settle(t);
+	return 0;
+}
+
+void journal_text_release(struct journal_text *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		free(t->blocks[i]);
+	free(t->blocks);
+	free(t->records);
+	*t = (struct journal_text){ 0 };
+}
+
+/* ---- opening ---- */
+
+struct segment_list {
+	unsigned numbers[SEGMENTS_MAX];
+	unsigned count;
+};
+
+static int list_segment(void *arg, const char *name)
+{
+	struct segment_list *list = arg;
+	const char *dot = strchr(name, '.');
+	uint64_t number;
+
+	if (!dot || strcmp(dot, ".segment") != 0 || text_parse_u64(slice_make(name, (size_t)(dot - name)), &number) < 0)
+		return 0;
+	if (number < 1000000 && list->count < SEGMENTS_MAX)
+		list->numbers[list->count++] = (unsigned)number;
+	return 0;
+}
+
+static int journal_open_existing(struct journal *j, int flags, struct pawl_error *err)
+{
+	struct segment_list list = { .count = 0 };
+	int rc = j->os->list(j->os->self, j->hub, "journal", list_segment, &list);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot list the journal");
+	for (unsigned i = 0; i < list.count; i++) {
+		char path[PATH_SIZE];
+		struct os_stat st;
+		segment_path(path, list.numbers[i]);
+		int fd = j->os->open(j->os->self, j->hub, path, flags, 0);
+		if (fd == -ENOENT)
+			continue; /* a reader beside a running owner */
+		if (fd < 0)
+			return err_sys(err, -fd, "cannot open journal segment '%s'", path);
+		rc = j->os->stat_fd(j->os->self, fd, &st);
+		if (rc < 0) {
+			j->os->close(j->os->self, fd);
+			return err_sys(err, -rc, "cannot stat journal segment '%s'", path);
+		}
+		(void)segment_add(j, list.numbers[i], fd, st.size);
+	}
+	return 0;
+}
+
+int journal_open(struct journal *j, bool create, struct pawl_error *err)
+{
+	int rc = journal_open_existing(j, create ? OS_READ | OS_WRITE : OS_READ, err);
+
+	while (rc == 0 && create && j->used < j->segment_count) {
+		unsigned number = journal_unused_number(j);
+		int fd = segment_create(j, number, j->segment_bytes, err);
+		if (fd < 0)
+			rc = fd;
+		else
+			(void)segment_add(j, number, fd, j->segment_bytes);
+	}
+	if (rc < 0)
+		journal_close(j);
+	return rc;
+}
+
+void journal_close(struct journal *j)
+{
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		if (j->segments[i].state != SEGMENT_NONE)
+			j->os->close(j->os->self, j->segments[i].fd);
+		j->segments[i].state = SEGMENT_NONE;
+	}
+	j->used = 0;
+	j->active = NULL;
+}

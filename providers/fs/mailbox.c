@@ -1,0 +1,698 @@
+/*
+ * mailbox.c - messages to the runtime.
+ *
+ *	control/NAME          from `pawl raise|suspend|...`: an envelope; only the hub's owner may write there
+ *	instances/ID/start    from `pawl start`: an envelope in a directory that was built aside and renamed into place,
+ *	                      so that the id is taken, and the start durable, in one step
+ *	inbox/, events/       dropped by anybody: drops.c
+ *
+ * An envelope is one line of JSON and then the payload as it is:
+ *	{"pawl":1,"kind":"raise","id":"5f..","instance":"x","name":"approved","bytes":3,"crc32c":"3b1f20d9"}<LF>yes
+ */
+#include "mailbox.h"
+#include "base/crc32c.h"
+#include "base/json.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define ENVELOPE_HEAD_MAX 4096
+
+static const char *const kind_names[] = {
+	[PAWL_MESSAGE_START] = "start", [PAWL_MESSAGE_RAISE] = "raise", [PAWL_MESSAGE_SUSPEND] = "suspend",
+	[PAWL_MESSAGE_RESUME] = "resume", [PAWL_MESSAGE_CANCEL] = "cancel", [PAWL_MESSAGE_TERMINATE] = "terminate",
+	[PAWL_MESSAGE_PURGE] = "purge",
+};
+#define KIND_COUNT (sizeof(kind_names) / sizeof(kind_names[0]))
+
+/* ---- sending ---- */
+
+static void envelope_write(struct buf *out, const struct pawl_message *m, const char *id)
+{
+	char crc[9];
+
+	buf_adds(out, "{\"pawl\":1");
+	json_add_member(out, "kind", slice_of(kind_names[m->kind]));
+	json_add_member(out, "id", slice_of(id));
+	if (m->instance)
+		json_add_member(out, "instance", slice_of(m->instance));
+	if (m->name)
+		json_add_member(out, "name", slice_of(m->name));
+	if (m->version)
+		json_add_member(out, "version", slice_of(m->version));
+	if (m->key)
+		json_add_member(out, "key", slice_of(m->key));
+	if (m->reason)
+		json_add_member(out, "reason", slice_of(m->reason));
+	if (m->data) {
+		snprintf(crc, sizeof(crc), "%08x", crc32c(0, m->data, m->len));
+		json_add_member_u64(out, "bytes", m->len);
+		json_add_member(out, "crc32c", slice_of(crc));
+	}
+	buf_adds(out, "}\n");
+	if (m->data)
+		buf_add(out, m->data, m->len);
+}
+
+static int check_text(const char *what, const char *text, bool (*good)(struct slice), struct pawl_error *err)
+{
+	return !text || good(slice_of(text)) ? 0 : err_set(err, PAWL_EINVALID, "%s '%.140s' is not valid", what, text);
+}
+
+static int message_check(struct fs *fs, const struct pawl_message *m, struct pawl_error *err)
+{
+	int rc = fs_check_id(m->instance, err);
+
+	if (rc == 0 && m->kind == PAWL_MESSAGE_RAISE)
+		rc = check_text("event name", m->name ? m->name : "", text_is_event_name, err);
+	if (rc == 0 && m->kind == PAWL_MESSAGE_START)
+		rc = check_text("orchestration name", m->name ? m->name : "", text_is_type_name, err);
+	if (rc == 0)
+		rc = check_text("version", m->version, text_is_version, err);
+	if (rc == 0)
+		rc = check_text("key", m->key, text_is_key, err);
+	if (rc == 0 && m->reason && (strlen(m->reason) > 1024 || !text_is_utf8(slice_of(m->reason))))
+		rc = err_set(err, PAWL_ETOOBIG, "a reason is UTF-8 text of at most 1024 bytes");
+	if (rc == 0 && m->len > fs->options.message_bytes_max)
+		rc = err_set(err, PAWL_ETOOBIG, "a payload of %zu bytes is over the limit of %llu", m->len, (unsigned long long)fs->options.message_bytes_max);
+	return rc;
+}
+
+static int new_id(struct fs *fs, char id[17], struct pawl_error *err)
+{
+	uint64_t n;
+	int rc = fs->os->random(fs->os->self, &n, sizeof(n));
+
+	snprintf(id, 17, "%016llx", (unsigned long long)n);
+	return rc < 0 ? err_sys(err, -rc, "cannot draw a message id") : 0;
+}
+
+static int exists_error(const char *id, bool archived, struct pawl_error *err)
+{
+	return err_set(err, PAWL_EEXISTS, archived ? "instance '%s' exists already (it has ended; purge it or take another id)" : "instance '%s' exists already", id);
+}
+
+/* Build the directory aside, then rename: rename(2) refuses a name that is taken by a directory with something in it. */
+static int send_start(struct fs *fs, const struct pawl_message *m, const struct buf *text, const char *id, struct pawl_error *err)
+{
+	const struct os *os = fs->os;
+	char aside[PATH_SIZE], path[PATH_SIZE + 16], to[PATH_SIZE];
+	int rc;
+
+	if (fs_exists(fs, "archive/%s", m->instance))
+		return exists_error(m->instance, true, err);
+	if (fs_exists(fs, "instances/%s", m->instance))
+		return exists_error(m->instance, false, err);
+	snprintf(aside, sizeof(aside), "instances/.start-%s", id);
+	snprintf(to, sizeof(to), "instances/%s", m->instance);
+	rc = os->mkdir(os->self, fs->hub, aside, 0755);
+	snprintf(path, sizeof(path), "%s/events", aside);
+	if (rc == 0)
+		rc = os->mkdir(os->self, fs->hub, path, 0755);
+	snprintf(path, sizeof(path), "%s/start", aside);
+	if (rc == 0)
+		rc = os_replace_file(os, fs->hub, path, text->data, text->len, 0600, true);
+	if (rc == 0)
+		rc = os->rename(os->self, fs->hub, aside, fs->hub, to);
+	if (rc == 0 && fs_exists(fs, "archive/%s", m->instance)) {
+		/* it ended between our look and our rename: the id is taken after all */
+		(void)os->rename(os->self, fs->hub, to, fs->hub, aside);
+		rc = -EEXIST;
+	}
+	if (rc == 0)
+		rc = os_sync_dir(os, fs->hub, "instances");
+	else
+		(void)os_remove_tree(os, fs->hub, aside, 3);
+	if (rc == -EEXIST || rc == -ENOTEMPTY)
+		return exists_error(m->instance, false, err);
+	return rc < 0 ? err_sys(err, -rc, "cannot start '%s' in '%s'", m->instance, fs->path) : 0;
+}
+
+static int last_number(void *arg, const char *name)
+{
+	uint64_t n, *last = arg;
+
+	if (strlen(name) > 20 && text_parse_u64(slice_make(name, 20), &n) == 0 && n > *last)
+		*last = n;
+	return 0;
+}
+
+/* Names sort in the order of sending: a time, made larger than any that waits, for clocks that go back. */
+static int send_control(struct fs *fs, const struct buf *text, const char *id, struct pawl_error *err)
+{
+	char path[PATH_SIZE];
+	uint64_t last = 0, now = (uint64_t)fs->os->real_ns(fs->os->self);
+	int rc = fs->os->list(fs->os->self, fs->hub, "control", last_number, &last);
+
+	if (rc >= 0) {
+		snprintf(path, sizeof(path), "control/%020llu-%s", (unsigned long long)(now > last ? now : last + 1), id);
+		rc = os_replace_file(fs->os, fs->hub, path, text->data, text->len, 0600, true);
+	}
+	return rc < 0 ? err_sys(err, -rc, "cannot write into '%s/control'", fs->path) : 0;
+}
+
+static int check_receiver(struct fs *fs, const struct pawl_message *m, struct pawl_error *err)
+{
+	bool live = fs_exists(fs, "instances/%s", m->instance), archived = !live && fs_exists(fs, "archive/%s", m->instance);
+
+	if (m->kind == PAWL_MESSAGE_PURGE && live)
+		return err_set(err, PAWL_ESTATE, "instance '%s' has not ended: terminate it first", m->instance);
+	if (m->kind == PAWL_MESSAGE_PURGE && archived)
+		return 0;
+	if (archived)
+		return err_set(err, PAWL_ESTATE, "instance '%s' has ended", m->instance);
+	return live ? 0 : err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", m->instance);
+}
+
+int fs_send(struct pawl_provider *p, const struct pawl_message *m, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	struct buf text = BUF_INIT;
+	char id[17];
+
+	if (fs->options.read_only)
+		return err_set(err, PAWL_EROFS, "the hub '%s' was opened for reading only", fs->path);
+	int rc = message_check(fs, m, err);
+	if (rc == 0)
+		rc = new_id(fs, id, err);
+	if (rc == 0 && m->kind != PAWL_MESSAGE_START)
+		rc = check_receiver(fs, m, err);
+	if (rc == 0) {
+		envelope_write(&text, m, id);
+		if (!buf_ok(&text))
+			rc = err_nomem(err);
+		else if (m->kind == PAWL_MESSAGE_START)
+			rc = send_start(fs, m, &text, id, err);
+		else
+			rc = send_control(fs, &text, id, err);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+/* ---- reading envelopes ---- */
+
+static const char *take_text(struct arena *a, struct slice s)
+{
+	struct slice copy = arena_copy(a, s);
+
+	return copy.data && strlen(copy.data) == copy.len ? copy.data : NULL;
+}
+
+static void envelope_member(struct letter *l, struct slice key, const struct json_value *v, struct arena *a, uint64_t *bytes, uint32_t *crc, bool *payload)
+{
+	struct pawl_message *m = &l->message;
+
+	if (slice_is(key, "instance"))
+		m->instance = take_text(a, v->text);
+	else if (slice_is(key, "name"))
+		m->name = take_text(a, v->text);
+	else if (slice_is(key, "version"))
+		m->version = take_text(a, v->text);
+	else if (slice_is(key, "key"))
+		m->key = take_text(a, v->text);
+	else if (slice_is(key, "reason"))
+		m->reason = take_text(a, v->text);
+	else if (slice_is(key, "id") && v->text.len < sizeof(l->id) - 2)
+		snprintf(l->id, sizeof(l->id), "m:%.*s", SLICE_FMT(v->text));
+	else if (slice_is(key, "bytes"))
+		*payload = text_parse_u64(v->text, bytes) == 0;
+	else if (slice_is(key, "crc32c") && text_parse_hex32(v->text, crc) < 0)
+		*crc = 0;
+	for (size_t i = 0; slice_is(key, "kind") && i < KIND_COUNT; i++)
+		if (slice_is(v->text, kind_names[i]))
+			m->kind = (enum pawl_message_kind)i;
+}
+
+/* The texts that a message points to are one block behind it: copy them from the arena. */
+static int letter_keep(struct letter *l, const char *payload, size_t len)
+{
+	struct pawl_message *m = &l->message;
+	const char **fields[] = { &m->instance, &m->name, &m->version, &m->key, &m->reason };
+	size_t size = len + 1;
+
+	for (size_t i = 0; i < 5; i++)
+		size += *fields[i] ? strlen(*fields[i]) + 1 : 0;
+	char *at = malloc(size);
+	if (!at)
+		return PAWL_ENOMEM;
+	l->text = at;
+	for (size_t i = 0; i < 5; i++) {
+		if (!*fields[i])
+			continue;
+		size_t n = strlen(*fields[i]) + 1;
+		memcpy(at, *fields[i], n);
+		*fields[i] = at;
+		at += n;
+	}
+	if (payload) {
+		memcpy(at, payload, len);
+		at[len] = '\0';
+		m->data = at;
+		m->len = len;
+	}
+	return 0;
+}
+
+static const char *envelope_parse(struct letter *l, const char *text, size_t len)
+{
+	const char *lf = memchr(text, '\n', len < ENVELOPE_HEAD_MAX ? len : ENVELOPE_HEAD_MAX), *why = NULL;
+	struct json_reader r;
+	struct json_value v;
+	struct slice key;
+	struct arena a;
+	uint64_t bytes = 0;
+	uint32_t crc = 0;
+	bool payload = false;
+	int rc;
+
+	if (!lf)
+		return "not an envelope: it has no head line";
+	l->message.kind = (enum pawl_message_kind)KIND_COUNT;
+	arena_init(&a, 64 * 1024);
+	rc = json_open(&r, slice_make(text, (size_t)(lf - text)), '{', &a);
+	while (rc >= 0 && (rc = json_next(&r, &key, &v)) > 0)
+		envelope_member(l, key, &v, &a, &bytes, &crc, &payload);
+	const char *data = lf + 1;
+	size_t left = len - (size_t)(data - text);
+	if (rc < 0 || l->message.kind == (enum pawl_message_kind)KIND_COUNT || !l->id[0])
+		why = "not an envelope: its head does not parse";
+	else if (payload && (left != bytes || crc32c(0, data, left) != crc))
+		why = "the payload is not what was sent: length or checksum differ";
+	else if (letter_keep(l, payload ? data : NULL, left) < 0)
+		why = "out of memory";
+	arena_release(&a);
+	return why;
+}
+
+/* ---- given out, acked, rejected ---- */
+
+static void letter_path(char *path, const char *dir, const char *name)
+{
+	snprintf(path, PATH_SIZE, "%.250s/%.250s", dir, name);
+}
+
+bool mailbox_has(struct mailbox *m, const char *dir, const char *name)
+{
+	char path[PATH_SIZE];
+
+	letter_path(path, dir, name);
+	return map_get(&m->letters, slice_of(path)) != NULL;
+}
+
+void letter_clear(struct letter *l)
+{
+	free(l->dir);
+	free(l->name);
+	free(l->text);
+	*l = (struct letter){ .dir = NULL };
+}
+
+int mailbox_deliver(struct fs *fs, const struct letter *letter)
+{
+	struct mailbox *m = fs->mailbox;
+	char path[PATH_SIZE];
+	struct letter *l = malloc(sizeof(*l));
+
+	letter_path(path, letter->dir, letter->name);
+	if (!l || map_put(&m->letters, slice_of(path), l, NULL) < 0) {
+		free(l);
+		return PAWL_ENOMEM;
+	}
+	*l = *letter;
+	l->message.token = l;
+	l->message.id = l->id;
+	l->message.from = l->from;
+	fs->stats.accepted++;
+	return m->each(m->arg, &l->message);
+}
+
+static void letter_free(struct fs *fs, struct letter *l)
+{
+	char path[PATH_SIZE];
+
+	letter_path(path, l->dir, l->name);
+	map_remove(&fs->mailbox->letters, slice_of(path));
+	letter_clear(l);
+	free(l);
+}
+
+/* The instance may have been archived since: then the directory was moved with all in it, and nobody looks there. */
+void fs_ack(struct pawl_provider *p, void *token)
+{
+	struct fs *fs = fs_of(p);
+	struct letter *l = token;
+	char path[PATH_SIZE];
+
+	letter_path(path, l->dir, l->name);
+	int rc = fs->os->unlink(fs->os->self, fs->hub, path);
+	if (rc == -ENOENT && strncmp(path, "instances/", 10) == 0) {
+		char moved[PATH_SIZE];
+		snprintf(moved, sizeof(moved), "archive/%.480s", path + 10);
+		rc = fs->os->unlink(fs->os->self, fs->hub, moved);
+	}
+	if (rc < 0 && rc != -ENOENT) {
+		/* It stays given out, so it is not seen again; after a restart history knows it by its id. */
+		log_warning("cannot remove '%s', which is in history: %s", path, strerror(-rc));
+		return;
+	}
+	letter_free(fs, l);
+}
+
+void fs_reject(struct pawl_provider *p, void *token, const char *why)
+{
+	struct fs *fs = fs_of(p);
+	struct letter *l = token;
+
+	if (l->is_start) {
+		char path[PATH_SIZE];
+		log_warning("start of '%s' is refused: %s", l->message.instance, why);
+		letter_path(path, l->dir, "start");
+		(void)fs->os->unlink(fs->os->self, fs->hub, path);
+	} else {
+		drops_reject(fs, l->dir, l->name, why);
+	}
+	letter_free(fs, l);
+}
+
+bool mailbox_is_start(const struct fs *fs, const void *token, const char *id)
+{
+	const struct letter *l = token;
+
+	(void)fs;
+	return l && l->is_start && strcmp(l->message.instance, id) == 0;
+}
+
+/* ---- receiving ---- */
+
+static int list_name(void *arg, const char *name)
+{
+	struct dir_names *n = arg;
+
+	if (n->count == n->cap) {
+		size_t cap = n->cap ? n->cap * 2 : 32;
+		char **grown = realloc(n->items, cap * sizeof(*grown));
+		if (!grown)
+			return PAWL_ENOMEM;
+		n->items = grown;
+		n->cap = cap;
+	}
+	n->items[n->count] = strdup(name);
+	return n->items[n->count] ? (n->count++, 0) : PAWL_ENOMEM;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int names_list(struct fs *fs, const char *dir, struct dir_names *n)
+{
+	*n = (struct dir_names){ 0 };
+	int rc = fs->os->list(fs->os->self, fs->hub, dir, list_name, n);
+	if (n->count)
+		qsort(n->items, n->count, sizeof(n->items[0]), by_name);
+	return rc;
+}
+
+void names_release(struct dir_names *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		free(n->items[i]);
+	free(n->items);
+}
+
+static int take_envelope(struct fs *fs, const char *dir, const char *name, bool is_start)
+{
+	char path[PATH_SIZE], *text = NULL;
+	struct letter l = { .is_start = is_start };
+	struct os_stat st;
+	size_t len = 0;
+
+	letter_path(path, dir, name);
+	int rc = fs->os->stat(fs->os->self, fs->hub, path, &st);
+	if (rc == 0)
+		rc = os_read_file(fs->os, fs->hub, path, (size_t)fs->options.message_bytes_max + ENVELOPE_HEAD_MAX, &text, &len);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc == -ENOMEM ? PAWL_ENOMEM : (drops_reject(fs, dir, name, strerror(-rc)), 0);
+	const char *why = envelope_parse(&l, text, len);
+	free(text);
+	if (!why && is_start && (!l.message.instance || strcmp(l.message.instance, dir + strlen("instances/")) != 0))
+		why = "the start is for another instance";
+	if (!why && message_check(fs, &l.message, NULL) < 0)
+		why = "it names something that is not valid";
+	if (why) {
+		letter_clear(&l);
+		drops_reject(fs, dir, name, why);
+		return 0;
+	}
+	snprintf(l.from, sizeof(l.from), "uid:%u", st.uid);
+	l.dir = strdup(dir);
+	l.name = strdup(name);
+	rc = l.dir && l.name ? mailbox_deliver(fs, &l) : PAWL_ENOMEM;
+	if (rc == PAWL_ENOMEM)
+		letter_clear(&l);
+	return rc;
+}
+
+static int look_control(struct fs *fs, struct pawl_error *err)
+{
+	struct dir_names n;
+	int rc = names_list(fs, "control", &n);
+
+	if (rc < 0)
+		rc = err_sys(err, -rc, "cannot list '%s/control'", fs->path);
+	for (size_t i = 0; rc >= 0 && i < n.count; i++)
+		if (n.items[i][0] != '.' && !mailbox_has(fs->mailbox, "control", n.items[i]))
+			rc = take_envelope(fs, "control", n.items[i], false);
+	names_release(&n);
+	return rc;
+}
+
+/* Both places where something for one instance can lie. */
+static int look_instance(struct fs *fs, const char *id, struct pawl_error *err)
+{
+	char dir[PATH_SIZE], start[PATH_SIZE];
+	int rc = 0;
+
+	snprintf(dir, sizeof(dir), "instances/%s", id);
+	snprintf(start, sizeof(start), "instances/%s/start", id);
+	if (fs_exists(fs, "instances/%s/start", id) && !mailbox_has(fs->mailbox, dir, "start")) {
+		/* a history beside it: the start was committed and only the file was not removed in time (I2) */
+		if (histories_find(fs, id, 1) || fs_exists(fs, "instances/%s/1.history", id))
+			(void)fs->os->unlink(fs->os->self, fs->hub, start);
+		else
+			rc = take_envelope(fs, dir, "start", true);
+	}
+	snprintf(dir, sizeof(dir), "instances/%s/events", id);
+	return rc < 0 ? rc : drops_scan(fs, dir, id, err);
+}
+
+struct look_each {
+	struct fs *fs;
+	struct pawl_error *err;
+};
+
+static int look_id(void *arg, const char *id)
+{
+	struct look_each *l = arg;
+
+	return look_instance(l->fs, id, l->err);
+}
+
+static int look_noticed(void *arg, struct slice key, void *value)
+{
+	struct look_each *l = arg;
+	char id[TEXT_INSTANCE_ID_MAX + 1];
+
+	(void)value;
+	snprintf(id, sizeof(id), "%.*s", SLICE_FMT(key));
+	map_remove(&l->fs->mailbox->noticed, key);
+	return look_instance(l->fs, id, l->err);
+}
+
+static void notice(struct mailbox *m, struct slice id)
+{
+	if (text_is_instance_id(id) && map_put(&m->noticed, id, m, NULL) < 0)
+		m->look_all = true;
+}
+
+static int on_notice(void *arg, int number, uint32_t mask, const char *name)
+{
+	struct mailbox *m = arg;
+
+	if (number == m->control_number)
+		m->look_control = true;
+	else if (number == m->inbox_number)
+		m->look_inbox = true;
+	else if (number == m->instances_number)
+		notice(m, slice_of(name));
+	else if (number < 0)
+		m->look_all = true;
+	else if (!(mask & OS_WATCH_GONE)) {
+		struct attended *a = map_get(&m->attended_numbers, slice_make(&number, sizeof(number)));
+		if (a)
+			notice(m, slice_of(a->id));
+	}
+	return 0;
+}
+
+int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, struct pawl_message *m), void *arg, int64_t *again_ms, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	struct mailbox *m = fs->mailbox;
+	struct look_each look = { fs, err };
+
+	if (!m)
+		return err_set(err, PAWL_ESTATE, "only the owner of a hub receives");
+	(void)fs->os->watch_read(fs->os->self, m->watch, on_notice, m);
+	bool all = rescan || m->look_all;
+	m->each = each;
+	m->arg = arg;
+	m->again_ms = -1;
+	int rc = all || m->look_control ? look_control(fs, err) : 0;
+	m->look_control = false;
+	if (rc >= 0 && (all || m->look_inbox))
+		rc = drops_scan(fs, "inbox", NULL, err);
+	m->look_inbox = false;
+	if (rc >= 0 && all)
+		rc = fs_scan(p, false, look_id, &look, err);
+	else if (rc >= 0)
+		rc = map_each(&m->noticed, look_noticed, &look);
+	if (rc >= 0 && all) {
+		m->look_all = m->first_scan = false;
+		fs->stats.scans++;
+	}
+	*again_ms = m->again_ms;
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- watching ---- */
+
+#define WATCH_DROPS (OS_WATCH_CREATE | OS_WATCH_CLOSE_WRITE | OS_WATCH_MOVED_TO)
+
+int fs_poll_fd(struct pawl_provider *p)
+{
+	struct mailbox *m = fs_of(p)->mailbox;
+
+	return m ? m->watch : -1;
+}
+
+static void unattend(struct fs *fs, struct attended *a, bool gone)
+{
+	struct mailbox *m = fs->mailbox;
+
+	if (!gone)
+		(void)fs->os->watch_remove(fs->os->self, m->watch, a->number);
+	map_remove(&m->attended_numbers, slice_make(&a->number, sizeof(a->number)));
+	map_remove(&m->attended, slice_of(a->id));
+	free(a);
+}
+
+static int attend_new(struct fs *fs, const char *id)
+{
+	struct mailbox *m = fs->mailbox;
+	char path[PATH_SIZE];
+	struct attended *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return PAWL_ENOMEM;
+	snprintf(a->id, sizeof(a->id), "%s", id);
+	snprintf(path, sizeof(path), "instances/%s/events", id);
+	a->number = fs->os->watch_add(fs->os->self, m->watch, fs->hub, path, WATCH_DROPS);
+	if (a->number < 0 || map_put(&m->attended_numbers, slice_make(&a->number, sizeof(a->number)), a, NULL) < 0) {
+		free(a);
+		return PAWL_EBUSY;
+	}
+	if (map_put(&m->attended, slice_of(id), a, NULL) < 0) {
+		unattend(fs, a, false);
+		return PAWL_ENOMEM;
+	}
+	return 0;
+}
+
+/* Watch first, then look (I12). Over the cap, or when the kernel has no more watches, the rescan finds the drops. */
+void fs_attend(struct pawl_provider *p, const char *id, bool wanted)
+{
+	struct fs *fs = fs_of(p);
+	struct mailbox *m = fs->mailbox;
+	struct attended *a = m ? map_get(&m->attended, slice_of(id)) : NULL;
+
+	if (!m || wanted == (a != NULL))
+		return;
+	if (!wanted) {
+		unattend(fs, a, false);
+		return;
+	}
+	if (m->attended.count >= fs->options.watches_max || instance_make_dirs(fs, id, false, NULL) < 0)
+		return;
+	if (attend_new(fs, id) == 0)
+		notice(m, slice_of(id));
+}
+
+
+static int mailbox_watch(struct fs *fs, const char *dir, uint32_t mask, int *number, struct pawl_error *err)
+{
+	*number = fs->os->watch_add(fs->os->self, fs->mailbox->watch, fs->hub, dir, mask);
+	if (*number >= 0)
+		return 0;
+	return err_sys(err, -*number, "cannot watch '%s/%s' (raise fs.inotify.max_user_watches)", fs->path, dir);
+}
+
+int mailbox_open(struct fs *fs, struct pawl_error *err)
+{
+	struct mailbox *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return err_nomem(err);
+	fs->mailbox = m;
+	map_init(&m->letters);
+	map_init(&m->looks);
+	map_init(&m->attended);
+	map_init(&m->attended_numbers);
+	map_init(&m->noticed);
+	m->look_all = m->first_scan = true;
+	m->watch = fs->os->watch_open(fs->os->self);
+	if (m->watch < 0)
+		return err_sys(err, -m->watch, "cannot make an inotify instance (raise fs.inotify.max_user_instances)");
+	int rc = mailbox_watch(fs, "instances", OS_WATCH_MOVED_TO, &m->instances_number, err);
+	if (rc == 0)
+		rc = mailbox_watch(fs, "control", OS_WATCH_MOVED_TO, &m->control_number, err);
+	if (rc == 0)
+		rc = mailbox_watch(fs, "inbox", WATCH_DROPS, &m->inbox_number, err);
+	return rc;
+}
+
+static int free_letter(void *arg, struct slice key, void *value)
+{
+	(void)key;
+	letter_free(arg, value);
+	return 0;
+}
+
+static int free_value(void *arg, struct slice key, void *value)
+{
+	(void)arg;
+	(void)key;
+	free(value);
+	return 0;
+}
+
+void mailbox_close(struct fs *fs)
+{
+	struct mailbox *m = fs->mailbox;
+
+	if (!m)
+		return;
+	map_each(&m->letters, free_letter, fs);
+	map_each(&m->looks, free_value, NULL);
+	map_each(&m->attended, free_value, NULL);
+	map_release(&m->letters);
+	map_release(&m->looks);
+	map_release(&m->attended);
+	map_release(&m->attended_numbers);
+	map_release(&m->noticed);
+	if (m->watch >= 0)
+		fs->os->close(fs->os->self, m->watch);
+	free(m);
+	fs->mailbox = NULL;
+}

@@ -1,0 +1,135 @@
+/* overlay.c - the records of the journal, put together for each history file. */
+#include "fs.h"
+#include <stdlib.h>
+
+static void overlay_drop_files(struct overlay_instance *i)
+{
+	while (i->files) {
+		struct overlay_file *f = i->files;
+		i->files = f->next;
+		buf_release(&f->bytes);
+		free(f);
+	}
+}
+
+static struct overlay_instance *overlay_get(struct overlay *o, struct slice id)
+{
+	struct overlay_instance *i = map_get(&o->instances, id);
+
+	if (i)
+		return i;
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		return NULL;
+	memcpy(i->id, id.data, id.len);
+	if (map_put(&o->instances, id, i, NULL) < 0) {
+		free(i);
+		return NULL;
+	}
+	return i;
+}
+
+static struct overlay_file *instance_file(struct overlay_instance *i, const struct journal_record *r)
+{
+	struct overlay_file **at = &i->files;
+
+	while (*at && (*at)->execution < r->execution)
+		at = &(*at)->next;
+	if (*at && (*at)->execution == r->execution)
+		return *at;
+	struct overlay_file *f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->execution = r->execution;
+	f->first = f->end = r->offset;
+	f->oldest_generation = r->generation;
+	f->next = *at;
+	*at = f;
+	return f;
+}
+
+static int overlay_append(struct overlay_instance *i, const struct journal_record *r)
+{
+	struct overlay_file *f = instance_file(i, r);
+
+	if (!f)
+		return PAWL_ENOMEM;
+	if (r->offset != f->end) {
+		f->gap = true; /* a frame between them was lost; what comes behind it cannot be used */
+		return 0;
+	}
+	buf_add_slice(&f->bytes, r->data);
+	f->end += r->data.len;
+	return buf_ok(&f->bytes) ? 0 : PAWL_ENOMEM;
+}
+
+static int overlay_apply(struct overlay *o, const struct journal_record *r)
+{
+	struct overlay_instance *i = overlay_get(o, r->id);
+
+	if (!i)
+		return PAWL_ENOMEM;
+	if (r->kind == RECORD_PURGE) {
+		overlay_drop_files(i);
+		i->purged = true;
+		i->created = i->ended = false;
+		return 0;
+	}
+	i->created = i->created || (r->flags & RECORD_CREATE);
+	i->ended = i->ended || (r->flags & RECORD_END);
+	return overlay_append(i, r);
+}
+
+int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err)
+{
+	struct journal_text t;
+	int rc = journal_read(j, &t, err);
+
+	*o = (struct overlay){ .damage_count = t.damage_count, .lost_frames = t.lost_frames, .max_lsn = t.max_lsn };
+	map_init(&o->instances);
+	memcpy(o->damage, t.damage, sizeof(o->damage));
+	for (size_t i = 0; rc == 0 && i < t.record_count; i++)
+		if (overlay_apply(o, &t.records[i]) < 0)
+			rc = err_nomem(err);
+	if (t.max_generation > j->generation)
+		j->generation = t.max_generation;
+	j->checkpoint_lsn = t.checkpoint_lsn;
+	j->next_lsn = (t.max_lsn > t.checkpoint_lsn ? t.max_lsn : t.checkpoint_lsn) + 1;
+	journal_text_release(&t);
+	if (rc < 0)
+		overlay_release(o);
+	return rc;
+}
+
+static int release_instance(void *arg, struct slice key, void *value)
+{
+	struct overlay_instance *i = value;
+
+	(void)arg;
+	(void)key;
+	overlay_drop_files(i);
+	free(i);
+	return 0;
+}
+
+void overlay_release(struct overlay *o)
+{
+	map_each(&o->instances, release_instance, NULL);
+	map_release(&o->instances);
+	map_init(&o->instances);
+}
+
+struct overlay_instance *overlay_find(struct overlay *o, const char *id)
+{
+	return map_get(&o->instances, slice_of(id));
+}
+
+struct overlay_file *overlay_file(struct overlay *o, const char *id, uint64_t execution)
+{
+	struct overlay_instance *i = overlay_find(o, id);
+
+	for (struct overlay_file *f = i ? i->files : NULL; f; f = f->next)
+		if (f->execution == execution)
+			return f;
+	return NULL;
+}

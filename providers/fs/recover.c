@@ -1,0 +1,208 @@
+/*
+ * recover.c - becoming the owner: bring the histories level with the journal.
+ *
+ *	lock → read the journal → for each history it speaks of: make the file agree → go on in another segment
+ *
+ * Everything here can be done again from the start when it is interrupted: bytes are written at the offsets that the
+ * journal names, and the segments stay as they are until a checkpoint. Nothing is synced before serving: the bytes are
+ * in the journal still. So the time is bounded by the journal's size, not by the number of instances.
+ */
+#include "base/crc32c.h"
+#include "fs.h"
+#include <errno.h>
+#include <stdlib.h>
+
+struct recovery {
+	struct fs *fs;
+	struct overlay *overlay;
+	struct pawl_error *err;
+	size_t restored, purged;
+};
+
+static bool same_bytes(struct fs *fs, const char *path, const struct overlay_file *o)
+{
+	char *text;
+	bool same = false;
+	int fd = fs->os->open(fs->os->self, fs->hub, path, OS_READ, 0);
+
+	if (fd < 0)
+		return false;
+	text = malloc(o->bytes.len + 1);
+	if (text) {
+		ssize_t n = fs->os->pread(fs->os->self, fd, text, o->bytes.len, o->first);
+		same = n == (ssize_t)o->bytes.len && memcmp(text, buf_str(&o->bytes), o->bytes.len) == 0;
+		free(text);
+	}
+	fs->os->close(fs->os->self, fd);
+	return same;
+}
+
+/* Are the bytes from offset to the end of the file whole lines with good checksums? */
+static bool good_lines(struct fs *fs, const char *path, uint64_t offset)
+{
+	char *text = NULL;
+	size_t len = 0;
+	uint32_t crc;
+	bool good = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, &text, &len) == 0 && len > offset;
+	const char *at = good ? text + offset : NULL, *end = good ? text + len : NULL;
+
+	while (good && at < end) {
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+		good = lf && lf - at > 9 && lf[-9] == '\t' && text_parse_hex32(slice_make(lf - 8, 8), &crc) == 0 &&
+		       crc == crc32c(0, at, (size_t)(lf - 9 - at));
+		at = lf ? lf + 1 : end;
+	}
+	free(text);
+	return good;
+}
+
+/*
+ * Bytes behind what the journal knows: histories are never ahead of the journal, so these are zeros or rests of a disk
+ * that tore the end of the file; they are cut when the next line is written, and kept aside then. If they are good lines
+ * all the same, it is the journal that lost its newest frame, and they stay.
+ */
+static int adopt(struct recovery *r, struct history_file *f, struct overlay_file *o)
+{
+	char path[PATH_SIZE];
+	struct fs *fs = r->fs;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "%s/%s/%llu.history", f->archived ? "archive" : "instances", f->id, (unsigned long long)f->execution);
+	if (f->made && f->size >= o->end && same_bytes(fs, path, o)) {
+		f->cut = f->size > o->end && !good_lines(fs, path, o->end);
+		if (f->cut)
+			f->size = o->end;
+		f->flushed = f->size;
+	} else {
+		f->cut = f->size > o->end;
+		f->size = f->flushed = o->first;
+		r->restored++;
+		rc = histories_append(fs, f, o->bytes.data, o->bytes.len);
+	}
+	f->oldest_generation = o->oldest_generation ? o->oldest_generation : 1;
+	f->pending_generation = 1; /* before all that come now: the ring stays in order */
+	return rc < 0 ? err_nomem(r->err) : 0;
+}
+
+static int recover_file(struct recovery *r, const char *id, struct overlay_file *o)
+{
+	char reason[256];
+	int rc;
+	struct history_file *f = histories_get(r->fs, id, o->execution, r->err, &rc);
+
+	if (!f)
+		return rc;
+	if (f->size < o->first || o->gap) {
+		snprintf(reason, sizeof(reason), "execution %llu: the journal has lines from byte %llu%s, but the history ends at %llu: lines between are lost",
+		         (unsigned long long)o->execution, (unsigned long long)o->first, o->gap ? " with a gap" : "", (unsigned long long)f->size);
+		histories_forget(r->fs, f);
+		return fs_quarantine(&r->fs->provider, id, reason, r->err);
+	}
+	return adopt(r, f, o);
+}
+
+static int recover_purge(struct recovery *r, const char *id, bool lives_again)
+{
+	char path[PATH_SIZE];
+
+	r->purged++;
+	snprintf(path, sizeof(path), "archive/%s", id);
+	int rc = os_remove_tree(r->fs->os, r->fs->hub, path, 8);
+	if (!lives_again && (rc == 0 || rc == -ENOENT)) {
+		snprintf(path, sizeof(path), "instances/%s", id);
+		/* a start that came after the purge has reserved the id again: leave that alone */
+		if (!fs_exists(r->fs, "instances/%s/start", id))
+			rc = os_remove_tree(r->fs->os, r->fs->hub, path, 8);
+	}
+	if (rc < 0 && rc != -ENOENT)
+		log_warning("cannot remove purged instance '%s': %s", id, strerror(-rc));
+	r->fs->archive_changed = true;
+	return 0;
+}
+
+static int recover_instance(void *arg, struct slice key, void *value)
+{
+	struct recovery *r = arg;
+	struct overlay_instance *i = value;
+	int rc = i->purged ? recover_purge(r, i->id, i->files != NULL) : 0;
+
+	(void)key;
+	for (struct overlay_file *o = i->files; o && rc == 0; o = o->next)
+		rc = recover_file(r, i->id, o);
+	return rc;
+}
+
+/* An id that was reserved for a commit that never became durable: an empty directory, and nobody was told of it. */
+static int remove_if_empty(void *arg, const char *name)
+{
+	struct recovery *r = arg;
+	char path[PATH_SIZE];
+
+	if (strlen(name) > TEXT_INSTANCE_ID_MAX + 16)
+		return 0;
+	snprintf(path, sizeof(path), "instances/%s", name);
+	if (name[0] == '.') /* the rest of a `pawl start` that was cut off before its rename */
+		(void)os_remove_tree(r->fs->os, r->fs->hub, path, 4);
+	else if (!histories_find(r->fs, name, 1))
+		(void)fs_rmdir_empty(r->fs, name);
+	return 0;
+}
+
+static void report(struct recovery *r)
+{
+	struct overlay *o = r->overlay;
+
+	for (size_t i = 0; i < o->damage_count && i < sizeof(o->damage) / sizeof(o->damage[0]); i++)
+		log_error("journal/%u.segment is damaged at byte %llu (%llu bytes): an instance may have lost its newest lines", o->damage[i].segment,
+		          (unsigned long long)o->damage[i].offset, (unsigned long long)o->damage[i].len);
+	if (o->lost_frames)
+		log_error("%llu commits are missing from the journal: instances that need them are set aside", (unsigned long long)o->lost_frames);
+	if (r->restored)
+		log_notice("recovered: %zu histories brought level with the journal", r->restored);
+}
+
+/* What was read is needed until a checkpoint; new frames go elsewhere. */
+static int retire_all(struct fs *fs, struct pawl_error *err)
+{
+	struct journal *j = &fs->journal;
+
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		struct segment *s = &j->segments[i];
+		if (s->state == SEGMENT_NONE)
+			continue;
+		s->state = s->last_lsn >= j->checkpoint_lsn && s->last_lsn ? SEGMENT_FULL : SEGMENT_FREE;
+	}
+	return journal_free_count(j) == 0 ? fs_checkpoint_now(fs, err) : 0;
+}
+
+int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	struct overlay overlay;
+
+	if (fs->options.read_only)
+		return err_set(err, PAWL_EINVALID, "the hub '%s' was opened for reading only", fs->path);
+	int rc = hub_lock(fs, err);
+	if (rc < 0)
+		return rc;
+	journal_close(&fs->journal);
+	rc = journal_open(&fs->journal, true, err);
+	if (rc == 0)
+		rc = overlay_load(&overlay, &fs->journal, err);
+	if (rc == 0) {
+		struct recovery r = { fs, &overlay, err, 0, 0 };
+		rc = map_each(&overlay.instances, recover_instance, &r);
+		if (rc == 0)
+			rc = retire_all(fs, err);
+		if (rc == 0) {
+			report(&r);
+			(void)fs->os->list(fs->os->self, fs->hub, "instances", remove_if_empty, &r);
+		}
+		overlay_release(&overlay);
+	}
+	if (rc == 0)
+		rc = mailbox_open(fs, err);
+	if (rc < 0)
+		hub_unlock(fs);
+	return rc;
+}

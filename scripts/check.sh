@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# check.sh: everything that has to hold before a change goes in (`make check`). Goes on after a failure, so that one run
+# tells all; the last line is the sum over all tiers. MAKE names the make to use.
+set -u
+cd "$(dirname "$0")/.."
+
+make=${MAKE:-make}
+scripts/deps.sh check || exit 1
+
+mkdir -p build
+TALLY=$PWD/build/tally
+export TALLY
+: >"$TALLY"
+jobs=$(nproc 2>/dev/null || echo 1)
+
+# $1: what it is called in messages; the rest: targets and variables for make.
+step() {
+	local name=$1 before after
+	shift
+	echo "== $name"
+	before=$(wc -l <"$TALLY")
+	# shellcheck disable=SC2086
+	if ! $make --no-print-directory -j"$jobs" CI=true "$@"; then
+		after=$(wc -l <"$TALLY")
+		# A step that failed without counting anything did not build.
+		[ "$before" -ne "$after" ] || echo "$name 0 1" >>"$TALLY"
+	fi
+}
+
+# The tiers run one after the other: they share the processors among their own programs.
+tiers() {
+	local name=$1 targets=$2 target
+	shift 2
+	export TALLY_PREFIX="$name: "
+	for target in $targets; do
+		step "$name: $target" "$target" "$@"
+	done
+	TALLY_PREFIX=
+}
+
+tsan_works() {
+	echo 'int main(void) { return 0; }' | gcc -fsanitize=thread -x c - -o build/tsan-probe || return 0
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		build/tsan-probe >/dev/null 2>&1 || return 1
+	done
+}
+
+step "gcc: build" all CC=gcc
+tiers gcc "unit contract e2e crash fuzz" CC=gcc
+step "clang: build" all CC=clang
+tiers clang "unit contract" CC=clang
+echo "== symbols"
+if out=$($make --no-print-directory CI=true check-symbols CC=gcc 2>&1); then
+	echo "$out"
+	echo "symbols 1 0" >>"$TALLY"
+else
+	echo "$out"
+	echo "symbols 0 1" >>"$TALLY"
+fi
+tiers "address, undefined" "unit contract crash e2e" CC=gcc SANITIZE=address,undefined TEST_SECONDS=300
+# Older run-time libraries do not know where a kernel with much address randomisation puts things.
+if ! tsan_works; then
+	export RUNNER="setarch $(uname -m) -R"
+fi
+tiers thread "unit e2e" CC=gcc SANITIZE=thread TEST_SECONDS=300
+
+echo "== all"
+awk '$NF > 0 { print "failed: " $0 }' "$TALLY"
+awk '{ p += $(NF - 1); f += $NF } END { printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0 }' "$TALLY"

@@ -1,0 +1,149 @@
+#!/bin/sh
+# deps.sh SET...: what building and testing need on Debian and Ubuntu. Names what is missing, then installs it with apt
+# (through sudo when not root). Nothing missing: nothing is asked of the network. DEPS=no: only look, never install.
+#
+#	build   compiler, make, libyaml
+#	check   build, and what the tests use (also for `make bench`)
+#	fuzz    check, and clang's libFuzzer (make fuzz FUZZER=libfuzzer)
+#	board   cross compilers, musl, user-mode emulation
+#
+# A new need is one line in wanted().
+set -eu
+
+missing=
+
+# $1: package, the rest: a command that succeeds when it is there.
+need() {
+	package=$1
+	shift
+	if ! "$@" >/dev/null 2>&1; then
+		missing="$missing $package"
+	fi
+}
+
+have() {
+	command -v "$1"
+}
+
+header() {
+	echo "#include <$1>" | ${CC:-gcc} -E -x c - -o /dev/null
+}
+
+# cmocka.h wants others before it.
+cmocka() {
+	printf '#include <stdarg.h>\n#include <stddef.h>\n#include <setjmp.h>\n#include <stdint.h>\n#include <cmocka.h>\n' |
+		${CC:-gcc} -E -x c - -o /dev/null
+}
+
+# gcc alone is not enough: without the C library's headers nothing compiles.
+compiler() {
+	have gcc && header stdio.h
+}
+
+fuzzer() {
+	echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n == 1; }' |
+		clang -fsanitize=fuzzer,address -x c - -o /dev/null
+}
+
+# The run-time libraries of the clang that is there: their package is called differently from release to release.
+clang_runtime() {
+	major=$(clang --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p' | head -n 1)
+	if [ -n "$major" ] && apt-cache show "libclang-rt-$major-dev" >/dev/null 2>&1; then
+		echo "libclang-rt-$major-dev"
+	elif [ -n "$major" ]; then
+		echo "libclang-common-$major-dev"
+	else
+		echo clang
+	fi
+}
+
+wanted() {
+	case $1 in
+	build)
+		need gcc have gcc
+		need libc6-dev compiler
+		need make have make
+		need binutils have objcopy
+		need pkg-config have pkg-config
+		need libyaml-dev header yaml.h
+		;;
+	check)
+		wanted build
+		need libcmocka-dev cmocka
+		need clang have clang
+		need libsqlite3-dev header sqlite3.h
+		;;
+	fuzz)
+		wanted check
+		need "$(clang_runtime)" fuzzer
+		;;
+	board)
+		wanted build
+		need gcc-arm-linux-gnueabihf have arm-linux-gnueabihf-gcc
+		need libc6-dev-armhf-cross test -e /usr/arm-linux-gnueabihf/include/stdio.h
+		need gcc-aarch64-linux-gnu have aarch64-linux-gnu-gcc
+		need libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdio.h
+		need qemu-user-static have qemu-arm-static
+		need musl-tools have musl-gcc
+		;;
+	*)
+		echo "error: unknown set '$1'; one of build, check, fuzz, board" >&2
+		exit 2
+		;;
+	esac
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif have sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "error: not root and no sudo; install by hand:$missing" >&2
+		exit 1
+	fi
+}
+
+# The lists are fetched only when a package is not in those that are there.
+apt_install() {
+	for package; do
+		if ! apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+			as_root apt-get -q update || echo "warning: apt-get update failed, going on with the lists that are there" >&2
+			break
+		fi
+	done
+	# Old lists name files that are gone by now: then one more try with new ones.
+	install="env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install"
+	# shellcheck disable=SC2086
+	as_root $install "$@" || { as_root apt-get -q update && as_root $install "$@"; }
+}
+
+look() {
+	missing=
+	for set_name; do
+		wanted "$set_name"
+	done
+	missing=$(echo "$missing" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | tr '\n' ' ' | sed 's/ $//')
+}
+
+[ $# -gt 0 ] || set -- build
+look "$@"
+[ -n "$missing" ] || exit 0
+echo "missing for '$*': $missing"
+if [ "${DEPS:-yes}" = no ]; then
+	echo "not installed because of DEPS=no"
+	exit 0
+fi
+if ! have apt-get >/dev/null; then
+	echo "error: no apt-get here; install the equivalents by hand: $missing" >&2
+	exit 1
+fi
+# Twice at most: which package has clang's run-time libraries shows only when clang is there.
+for round in 1 2; do
+	# shellcheck disable=SC2086
+	apt_install $missing
+	look "$@"
+	[ -n "$missing" ] || exit 0
+done
+echo "error: still missing after the installation: $missing" >&2
+exit 1

@@ -1,0 +1,129 @@
+/*
+ * cli.h - the command line, inside view: verbs, options, exit codes.
+ *
+ * A verb is a file with a `struct cli_verb` and one line in cli_verbs[] (verbs.c). That struct drives parsing, `pawl help`,
+ * `pawl VERB --help` and the manual page.
+ *
+ * A function here returns 0 or an exit code, or a negative PAWL_E... with the text in c->err; pawl_main prints it and
+ * turns it into an exit code (cli_exit_of_error), in one place. Data goes to standard output, all else to standard error.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "os/os.h"
+#include "runtime/config.h"
+#include <pawl/pawl.h>
+#include <pawl/provider.h>
+
+enum cli_exit {
+	CLI_DONE = 0,
+	CLI_ERROR = 1,
+	CLI_USAGE = 2,
+	CLI_FAILED = 3,
+	CLI_NOT_FOUND = 4,
+	CLI_STATE = 5,
+	CLI_CANCELED = 6,
+	CLI_DAMAGED = 7,
+	CLI_BUSY = 75,
+	CLI_TIMEOUT = 124,
+};
+
+#define CLI_EUSAGE (-1000)   /* beside the PAWL_E...: a mistake in the command line */
+#define CLI_TAKEN_MS 5000    /* how long an acting verb waits to see that the runtime did it */
+#define CLI_TAKEN_LOOK_MS 20
+
+enum out_format { OUT_TABLE, OUT_JSON, OUT_JSONL, OUT_YAML, OUT_NAME };
+
+enum cli_opt {
+	OPT_NONE, /* ends a table */
+	/* of every verb */
+	OPT_HUB, OPT_CONFIG, OPT_OUTPUT, OPT_QUIET, OPT_VERBOSE, OPT_COLOR, OPT_HELP, OPT_VERSION,
+	/* of some */
+	OPT_REPLAY_ONLY, OPT_ALLOW_VOLATILE, OPT_THREADS, OPT_ID, OPT_INPUT, OPT_TYPE_VERSION, OPT_WAIT, OPT_TIMEOUT,
+	OPT_FOLLOW, OPT_STATUS, OPT_TYPE, OPT_SINCE, OPT_LIMIT, OPT_ALL, OPT_EXECUTION, OPT_FROM, OPT_DATA, OPT_KEY,
+	OPT_ANY, OPT_TEST, OPT_REASON, OPT_YES, OPT_DRY_RUN, OPT_OLDER_THAN, OPT_MAN,
+	OPT_COUNT
+};
+
+struct cli_option {
+	enum cli_opt opt;
+	char letter;       /* 0 = none */
+	const char *name;
+	const char *arg;   /* what its value is called, NULL = it takes none */
+	const char *text;  /* one line for help */
+};
+
+struct cli;
+
+struct cli_verb {
+	const char *name;
+	const char *line;                 /* what it does, in some words */
+	const char *usage;                /* what stands behind its name */
+	const char *about;                /* more, for VERB --help and the manual page; NULL = nothing */
+	const struct cli_option *options; /* ends with OPT_NONE; NULL = none of its own */
+	int args_min, args_max;           /* arguments that are not options; -1 = any number */
+	int (*run)(struct cli *c);
+};
+
+extern const struct cli_verb *const cli_verbs[]; /* NULL-terminated */
+extern const struct cli_option cli_global_options[];
+
+struct cli {
+	const char *program;
+	const struct cli_verb *verb;
+	const char *opt[OPT_COUNT];   /* value, "" for one that takes none, NULL when not given */
+	char **args;
+	int arg_count;
+	enum out_format format;
+	bool color, tty;              /* of standard output */
+	const char *hub;              /* after cli_find_hub or cli_open */
+	struct config config;
+	bool config_loaded;
+	const struct os *os;
+	struct pawl_provider *provider;
+	int64_t now_ns, boot_ms;      /* both clocks at the last cli_clock */
+	char boot[9];                 /* first digits of the boot id */
+	struct pawl_error err;
+};
+
+/* cli.c */
+const struct cli_verb *cli_find_verb(const char *name);
+int cli_parse(struct cli *c, int argc, char **argv) PAWL_MUST_USE;
+int cli_exit_of_error(int code);
+int cli_usage(struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* CLI_EUSAGE */
+void cli_note(const struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* to standard error; nothing with -q */
+/* Values of options; *out stays when it was not given. */
+int cli_duration(struct cli *c, enum cli_opt opt, int64_t *ms) PAWL_MUST_USE;
+int cli_number(struct cli *c, enum cli_opt opt, uint64_t min, uint64_t max, uint64_t *n) PAWL_MUST_USE;
+/* TEXT, @FILE or -; *data is malloc'd, or NULL when the option was not given. */
+int cli_payload(struct cli *c, enum cli_opt opt, char **data, size_t *len) PAWL_MUST_USE;
+int cli_check_id(struct cli *c, const char *id) PAWL_MUST_USE;
+int cli_check_ids(struct cli *c) PAWL_MUST_USE; /* all arguments */
+int cli_load_config(struct cli *c) PAWL_MUST_USE;
+int cli_find_hub(struct cli *c) PAWL_MUST_USE;
+
+enum cli_access { CLI_READ, CLI_SEND };
+int cli_open(struct cli *c, enum cli_access access) PAWL_MUST_USE;
+bool cli_has_runtime(const struct cli *c, char *who, size_t size);
+void cli_clock(struct cli *c);
+void cli_sleep_ms(int64_t ms);
+
+/* notice.c: sleeping until something may have changed in the hub. */
+struct cli_notice {
+	const struct os *os;
+	int watch, hub; /* -1 when the kernel has no watches left: then it only sleeps */
+};
+void cli_notice_open(struct cli_notice *n, struct cli *c, char **ids, int id_count);
+void cli_notice_wait(struct cli_notice *n, int64_t ms);
+void cli_notice_close(struct cli_notice *n);
+
+/* cli_help.c */
+int cli_help(struct cli *c, const struct cli_verb *verb); /* verb NULL: of all */
+/* cli_wait.c, cli_watch.c: what `start` does after it, too. timeout_ms < 0: none. */
+int cli_wait_for(struct cli *c, char **ids, int count, int64_t timeout_ms, bool any, bool test);
+int cli_watch_ids(struct cli *c, char **ids, int count, int64_t timeout_ms);
+int cli_show_version(struct cli *c);
+
+#endif

@@ -1,0 +1,52 @@
+/* instance.h - one instance as the reading verbs see it: its newest execution, folded, and the runtime's note. */
+#ifndef CLI_INSTANCE_H
+#define CLI_INSTANCE_H
+
+#include "cli/cli.h"
+#include "history/history.h"
+#include "history/view.h"
+
+struct cli_instance {
+	char id[129];
+	uint64_t execution;
+	bool damaged;      /* set aside, or its history cannot be read to the end */
+	char *note;        /* why it is damaged or parked; NULL when it is neither */
+	char *text;        /* the history as it is stored */
+	size_t len;
+	struct history history;
+	struct view view;
+};
+
+/* execution 0 = the newest. Damage is not an error here. Release also after a failure. */
+int instance_read(struct cli *c, const char *id, uint64_t execution, struct cli_instance *i) PAWL_MUST_USE;
+void instance_release(struct cli_instance *i);
+const char *instance_status(const struct cli_instance *i); /* "Running" ..., "Damaged" */
+bool instance_is_ended(const struct cli_instance *i);
+/* How it ended, as an exit code; -1 while it has not. */
+int instance_exit(const struct cli_instance *i);
+/* *out: malloc'd, NULL when there is none. */
+int instance_output(struct cli *c, const struct cli_instance *i, char **out, size_t *len) PAWL_MUST_USE;
+int instance_payload(struct cli *c, const struct cli_instance *i, const struct event *e, char **out, size_t *len) PAWL_MUST_USE;
+
+/* In a few words: what it waits for, or how it ended. */
+void instance_summary(struct cli *c, const struct cli_instance *i, struct buf *out);
+/* The object of `-o json`; docs/man/pawl.1 has its fields. full: with payloads, and the input when wanted. */
+int instance_json(struct cli *c, const struct cli_instance *i, bool full, bool input, struct buf *out) PAWL_MUST_USE;
+void instance_describe_item(struct cli *c, const struct open_item *item, struct buf *out);
+
+/* Which instances: -s STATUS,..., -t TYPE, --since D, --older-than D. */
+struct select {
+	unsigned statuses;   /* bit for each enum instance_status; 0 = any */
+	bool damaged, parked, any_status;
+	bool wants_ended, wants_live;
+	const char *type;
+	int64_t since_ns, before_ns; /* of the last change; 0 = any */
+};
+int select_parse(struct cli *c, struct select *s) PAWL_MUST_USE;
+bool select_matches(const struct select *s, const struct cli_instance *i);
+bool select_is_given(const struct cli *c);
+/* Each instance that matches; one that ended in between comes once. Stops with the callback's value if not 0. */
+int select_each(struct cli *c, const struct select *s, bool live, bool archived,
+                int (*each)(void *arg, struct cli_instance *i), void *arg) PAWL_MUST_USE;
+
+#endif

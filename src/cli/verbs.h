@@ -1,0 +1,10 @@
+/* verbs.h - the verbs; each is in a file of its own. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "cli/cli.h"
+
+extern const struct cli_verb verb_run, verb_start, verb_list, verb_status, verb_history, verb_raise, verb_wait, verb_watch,
+	verb_suspend, verb_resume, verb_terminate, verb_purge, verb_types, verb_version, verb_help;
+
+#endif

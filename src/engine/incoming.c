@@ -1,0 +1,232 @@
+/*
+ * incoming.c - what comes from outside. A message of the live turn is looked at after everything before it was applied,
+ * made an event if it still says something new (I2), and applied like one from history.
+ *
+ *	message                 dropped when                                            else
+ *	any                     its id is in history: DUPLICATE; ended: STALE
+ *	EventRaised             (name, key) is in history: DUPLICATE; a limit: REFUSED   goes to the oldest wait, or waits
+ *	ActivityCompleted       ref is no open activity: STALE                           the task is done
+ *	ActivityFailed          the same, or not the attempt that runs: STALE            Retrying by policy, else Failed
+ *	TimerFired              ref is no open timer: STALE                              the task is done
+ *	ExecutionSuspended      is suspended: STALE                                      the code stops at its next wait
+ *	ExecutionResumed        is not: STALE                                            it goes on
+ *	CancelRequested         was requested already: STALE                             the code may look
+ *	ExecutionTerminated                                                              the end, without the code
+ *	anything else           STALE
+ */
+#include "engine/internal.h"
+#include "base/text.h"
+#include <stdarg.h>
+
+/* ---- applying ---- */
+
+static pawl_task *answered(struct execution *x, const struct event *e, enum event_type began)
+{
+	pawl_task *task = tasks_find_open(x, e->ref, began);
+
+	if (!task)
+		execution_stop(x, PAWL_ECORRUPT, "history line %llu, %s, answers line %llu, which is not open",
+			       (unsigned long long)e->seq, event_type_name(e->type), (unsigned long long)e->ref);
+	return task;
+}
+
+static void start(struct execution *x, const struct event *e)
+{
+	x->started = true;
+	x->input = memory_payload(x, e).data;
+	prng_seed(&x->prng, e->seed);
+}
+
+void incoming_apply(struct execution *x, const struct event *e)
+{
+	events_remember(x, e);
+	switch (e->type) {
+	case EVENT_ExecutionStarted:
+		start(x, e);
+		break;
+	case EVENT_ExecutionTerminated:
+	case EVENT_ExecutionRewound:
+		x->ended = true;
+		break;
+	case EVENT_ExecutionSuspended:
+	case EVENT_ExecutionResumed:
+		x->suspended = e->type == EVENT_ExecutionSuspended;
+		break;
+	case EVENT_CancelRequested:
+		x->cancel_requested = true;
+		break;
+	case EVENT_ActivityCompleted:
+		tasks_complete(x, answered(x, e, EVENT_ActivityScheduled), memory_payload(x, e));
+		break;
+	case EVENT_ActivityFailed:
+		tasks_fail(x, answered(x, e, EVENT_ActivityScheduled), failure_of_event(x, &e->error));
+		break;
+	case EVENT_ActivityRetrying:
+		answered(x, e, EVENT_ActivityScheduled)->attempt = e->attempt + 1;
+		break;
+	case EVENT_TimerFired:
+		tasks_complete(x, answered(x, e, EVENT_TimerCreated), SLICE(""));
+		break;
+	case EVENT_EventRaised:
+		events_raise(x, e->name, memory_payload(x, e));
+		break;
+	default:
+		execution_stop(x, PAWL_EUNSUPPORTED, "history line %llu has %s, which this version cannot replay",
+			       (unsigned long long)e->seq, event_type_name(e->type));
+	}
+}
+
+/* ---- messages ---- */
+
+static enum message_result drop(struct message *m, enum message_result result, const char *why)
+{
+	m->why = why;
+	return result;
+}
+
+static enum message_result refuse(struct execution *x, struct message *m, const char *fmt, ...) PAWL_PRINTF(3, 4);
+static enum message_result refuse(struct execution *x, struct message *m, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	char *why = arena_vprintf(&x->turn_arena, fmt, args);
+	va_end(args);
+	return drop(m, MESSAGE_REFUSED, why ? why : "over a limit");
+}
+
+/* What is buffered may have half of the memory: whoever floods an instance must not be able to end it. */
+static enum message_result admit_raised(struct execution *x, struct message *m)
+{
+	const struct event *e = &m->event;
+	const struct event_queue *q = events_find(x, e->name);
+	uint64_t len = e->data.data ? e->data.len : e->data_len;
+
+	if (!text_is_event_name(e->name))
+		return drop(m, MESSAGE_REFUSED, "the event's name is not valid: 1 to 64 of letters, digits, _ : -");
+	if (len > PAWL_PAYLOAD_BYTES_MAX)
+		return refuse(x, m, "event '%.*s' has more data than the limit of %d bytes (PAWL_PAYLOAD_BYTES_MAX)",
+			      SLICE_FMT(e->name), PAWL_PAYLOAD_BYTES_MAX);
+	if (x->seq >= PAWL_HISTORY_EVENTS_MAX)
+		return refuse(x, m, "over the limit of %d events in one history (PAWL_HISTORY_EVENTS_MAX)",
+			      PAWL_HISTORY_EVENTS_MAX);
+	if (q && q->waits)
+		return MESSAGE_TAKEN;
+	if (q && q->count >= x->options.events_buffered_max)
+		return refuse(x, m, "%lu events named '%.*s' wait to be taken already, which is the limit",
+			      (unsigned long)q->count, SLICE_FMT(e->name));
+	if (!memory_has_room(x, (size_t)len + sizeof(struct raised) + sizeof(struct event_queue)))
+		return refuse(x, m, "events that wait to be taken have used half of the memory limit of %zu bytes",
+			      x->options.memory_max);
+	return MESSAGE_TAKEN;
+}
+
+static enum message_result admit_answer(struct execution *x, struct message *m, enum event_type began)
+{
+	const struct event *e = &m->event;
+	const pawl_task *task = tasks_find_open(x, e->ref, began);
+
+	if (!task)
+		return drop(m, MESSAGE_STALE, "it answers nothing that is open");
+	if (e->type == EVENT_ActivityFailed && e->attempt != task->attempt)
+		return drop(m, MESSAGE_STALE, "another attempt runs by now");
+	return MESSAGE_TAKEN;
+}
+
+static enum message_result admit_if(struct message *m, bool condition, const char *why_not)
+{
+	return condition ? MESSAGE_TAKEN : drop(m, MESSAGE_STALE, why_not);
+}
+
+static enum message_result admit(struct execution *x, struct message *m)
+{
+	const struct event *e = &m->event;
+
+	if (x->ended)
+		return drop(m, MESSAGE_STALE, "the execution has ended");
+	if (events_is_known(x, e))
+		return drop(m, MESSAGE_DUPLICATE, "history has it already");
+	if (x->started == (e->type == EVENT_ExecutionStarted))
+		return drop(m, MESSAGE_STALE, x->started ? "it has started already" : "it has not started");
+	switch (e->type) {
+	case EVENT_ExecutionStarted:
+	case EVENT_ExecutionTerminated:
+		return MESSAGE_TAKEN;
+	case EVENT_EventRaised:
+		return admit_raised(x, m);
+	case EVENT_ActivityCompleted:
+	case EVENT_ActivityFailed:
+		return admit_answer(x, m, EVENT_ActivityScheduled);
+	case EVENT_TimerFired:
+		return admit_answer(x, m, EVENT_TimerCreated);
+	case EVENT_ExecutionSuspended:
+		return admit_if(m, !x->suspended, "it is suspended already");
+	case EVENT_ExecutionResumed:
+		return admit_if(m, x->suspended, "it is not suspended");
+	case EVENT_CancelRequested:
+		return admit_if(m, !x->cancel_requested, "cancel was requested already");
+	default:
+		return drop(m, MESSAGE_STALE, "it answers nothing that is open");
+	}
+}
+
+/* The code must see now what it will see at replay. The texts are the turn's own copies. */
+static void clean_failure(const struct failure *f)
+{
+	const struct slice texts[] = { f->kind, f->code, f->message, f->details };
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		if (texts[i].len)
+			failure_clean((char *)(uintptr_t)texts[i].data, texts[i].len);
+	}
+}
+
+/* A failed attempt with another to come is another event. */
+static void plan_retry(struct execution *x, struct event *e)
+{
+	const pawl_task *task = tasks_find_open(x, e->ref, EVENT_ActivityScheduled);
+	int64_t elapsed_ms = (x->time_ns - task->scheduled_ns) / 1000000;
+
+	e->fields |= FIELD_ATTEMPT;
+	if (!task->retry)
+		return;
+	if (!retry_decide(task->retry, &e->error, e->attempt, elapsed_ms, prng_mix(&x->jitter), &e->delay_ms))
+		return;
+	e->type = EVENT_ActivityRetrying;
+	e->fields |= FIELD_DELAY | FIELD_DUE;
+	retry_due(&e->due, x->turn, x->time_ns, e->delay_ms);
+	e->due.boot = arena_copy(&x->turn_arena, x->turn->boot);
+}
+
+static void take(struct execution *x, struct message *m)
+{
+	struct event *e = decide_add_event(x);
+	bool first = x->out_count == 1;
+
+	if (event_copy(e, &m->event, &x->turn_arena) < 0)
+		execution_stop(x, PAWL_ENOMEM, "out of memory in instance '%s'", x->id);
+	if (first)
+		x->time_ns = x->turn->time_ns / 1000 * 1000; /* as exact as history keeps it */
+	e->has_time = first;
+	e->time_ns = first ? x->time_ns : 0;
+	e->seq = ++x->seq;
+	if (e->type == EVENT_ActivityFailed) {
+		clean_failure(&e->error);
+		plan_retry(x, e);
+	}
+	m->why = NULL;
+	m->result = MESSAGE_TAKEN;
+	incoming_apply(x, e); /* may end the execution and not return */
+}
+
+size_t incoming_take(struct execution *x)
+{
+	for (size_t i = 0; i < x->turn->message_count; i++) {
+		struct message *m = &x->turn->messages[i];
+
+		m->result = admit(x, m);
+		if (m->result == MESSAGE_TAKEN)
+			take(x, m);
+	}
+	return x->out_count;
+}

@@ -1,0 +1,235 @@
+/*
+ * internal.h - what the files of the engine share. README.md draws the states; the invariants that asserts name:
+ *
+ *   E1  seq is the number of the last event that was applied, checked or made; while replaying it equals `at`
+ *   E2  a decision is new only after the messages of a live turn were applied (live), else history must have it
+ *   E3  once halted the code never runs again: it stays suspended until its stack is dropped
+ *   E4  what is taken from `memory` depends on the code and its history only, so that a limit hits at the same place
+ *   E5  nothing outlives the call by pointing into the history, the messages or the turn
+ */
+#ifndef ENGINE_INTERNAL_H
+#define ENGINE_INTERNAL_H
+
+#include "base/map.h"
+#include "engine/engine.h"
+#include "os/coro.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENGINE_MEMORY_MAX ((size_t)16 * 1024 * 1024)
+#define FAILURE_MESSAGE_MAX 4096
+#define FAILURE_DETAILS_MAX PAWL_SPILL_BYTES
+#define FAILURE_CODE_MEMORY "memory-limit"
+#define ENGINE_TIME_MAX_NS (INT64_C(9214646400) * 1000000000) /* 2262-01-01, the last new year that nanoseconds hold */
+
+/* ---- what one execution is made of ---- */
+
+/* An external event that nobody has waited for yet, or the one that a wait has got. */
+struct raised {
+	struct raised *next;
+	struct slice data;
+};
+
+/* Events and waits of one name; at most one of the two lists has members. */
+struct event_queue {
+	struct raised *first, *last;
+	uint32_t count;
+	struct pawl_task *waits, *last_wait;
+};
+
+enum task_state { TASK_OPEN, TASK_DONE, TASK_FAILED };
+
+struct pawl_task {
+	enum event_type type; /* what began it: ActivityScheduled, TimerCreated, EventSubscribed */
+	enum task_state state;
+	bool seen;            /* a wait has returned it: an event it took is used up */
+	uint32_t attempt;     /* of an activity: the one that runs or comes next */
+	uint64_t seq;         /* of the event that began it; 0: nothing was recorded */
+	uint64_t order;       /* when it was done, among all tasks; 0 = open */
+	struct slice result;
+	const pawl_failure *failure;
+	/* an activity */
+	const struct retry_policy *retry;
+	int64_t scheduled_ns;
+	/* an event wait */
+	struct event_queue *queue;
+	struct pawl_task *prev, *next;
+	struct raised *raised;
+};
+
+struct prng {
+	uint64_t s[4];
+};
+
+struct execution {
+	char *id;
+	uint64_t number;
+	pawl_orchestration_fn fn;
+	struct engine_options options;
+	struct coro *coro;
+
+	bool resident;  /* the stack stays between turns */
+	bool ran;       /* the coroutine was entered */
+	bool live;      /* history is used up, decisions are new (E2) */
+	bool started, suspended, cancel_requested;
+	bool ended, dead;
+	int stop_code;  /* PAWL_E...: halted without an end */
+	struct pawl_error *err; /* of the call that runs */
+	struct mismatch mismatch;
+
+	const struct history *history; /* NULL when there is none or it is used up */
+	size_t at;
+	uint64_t seq;
+	int64_t time_ns; /* of the turn that was applied last */
+	uint32_t actions, refused; /* in that turn */
+
+	struct turn *turn; /* of the call that runs; NULL: replay only */
+	bool turn_taken;
+	struct arena turn_arena; /* owns what `out` points to */
+	struct event *out;
+	size_t out_count, out_cap;
+	uint64_t jitter;
+
+	struct arena memory;
+	struct pawl_task **tasks; /* those with a seq, in its order */
+	size_t task_count, task_cap;
+	uint64_t order;
+	struct map queues, ids, keys;
+	struct buf key;           /* scratch */
+	struct prng prng;
+	const char *input;
+	const pawl_failure *failure; /* the last one */
+	const pawl_failure *end_failure;
+	struct slice output;
+};
+
+/* pawl_ctx is never defined: it is the execution under the name that its code knows. */
+static inline struct execution *execution_of(pawl_ctx *ctx)
+{
+	return (struct execution *)(void *)ctx;
+}
+
+static inline pawl_ctx *ctx_of(struct execution *x)
+{
+	return (pawl_ctx *)(void *)x;
+}
+
+/* ---- execution.c: the stack, and how it is left ---- */
+
+/* E3: called on the coroutine only, as all that may call it: memory_*, decide_*, replay_*, incoming_*, tasks_*. */
+_Noreturn void execution_halt(struct execution *x);
+_Noreturn void execution_stop(struct execution *x, int code, const char *fmt, ...) PAWL_PRINTF(3, 4);
+_Noreturn void execution_end_failed(struct execution *x, const pawl_failure *f);
+
+/* ---- memory.c: never NULL; over the limit the execution ends, out of memory the call does ---- */
+
+void *memory_alloc(struct execution *x, size_t size);
+struct slice memory_copy(struct execution *x, struct slice s);
+/* An event's payload, loaded from its file if it was spilled; "" when it has none. NUL-terminated. */
+struct slice memory_payload(struct execution *x, const struct event *e);
+void memory_limit(struct execution *x);
+bool memory_has_room(const struct execution *x, size_t size);
+
+/* ---- failure.c ---- */
+
+const pawl_failure *failure_make(struct execution *x, const char *kind, const char *code, const char *fmt, ...)
+	PAWL_PRINTF(4, 5);
+const pawl_failure *failure_of_event(struct execution *x, const struct failure *f);
+/* A copy that is fit for a history: texts are UTF-8, there and not too long. */
+const pawl_failure *failure_copy(struct execution *x, const pawl_failure *f);
+/* Not UTF-8: every byte beyond ASCII becomes '?', as a history could not give it back. */
+void failure_clean(char *text, size_t len);
+/* slices point into f */
+struct failure failure_for_event(const pawl_failure *f);
+
+/* ---- replay.c: the cursor ---- */
+
+/* Apply turns, recorded or new, until one leaves the execution not suspended. Suspends when there is none. */
+void replay_next_turn(struct execution *x);
+/* A decision made while history still has something to say: it must be the recorded one. */
+void replay_decision(struct execution *x, const struct event *e);
+/* Ends it if the memory limit struck here when it was recorded: while replaying the limit is higher (E4). */
+void replay_memory_end(struct execution *x);
+
+/* ---- describe.c: are two decisions the same, and how a person sees one ---- */
+
+bool decision_eq(const struct event *recorded, const struct event *made);
+void decision_describe(char *out, size_t size, const struct event *e);
+
+/* ---- decide.c ---- */
+
+/* Check the decision against history or make it a new event; its seq. */
+uint64_t decide(struct execution *x, const struct event *e);
+/* NULL, or why the code may not decide any more now. */
+const pawl_failure *decide_limit(struct execution *x);
+/* Something was asked for and refused; too often in one turn ends the execution: it may be a loop without an end. */
+void decide_refused(struct execution *x, const pawl_failure *why);
+/* A zeroed event at the end of this turn's; valid until the next one is added. */
+struct event *decide_add_event(struct execution *x);
+
+/* ---- incoming.c ---- */
+
+/* Recorded: it must fit, else the history is damaged. */
+void incoming_apply(struct execution *x, const struct event *e);
+/* The messages of the live turn; how many became events. */
+size_t incoming_take(struct execution *x);
+
+/* ---- retry.c: pure ---- */
+
+/* Is there another attempt after `attempt` failed, and how long to wait for it? random is used for jitter. */
+bool retry_decide(const struct retry_policy *p, const struct failure *f, uint32_t attempt, int64_t elapsed_ms,
+                  uint64_t random, int64_t *delay_ms);
+/* NULL when good, else what is wrong with it. Copies nothing but the pointers to codes. */
+const char *retry_convert(struct retry_policy *out, const pawl_retry *in);
+/* delay_ms from the given instant, on both clocks, saturating. */
+void retry_due(struct due *due, const struct turn *t, int64_t time_ns, int64_t delay_ms);
+
+/* ---- tasks.c ---- */
+
+pawl_task *tasks_new(struct execution *x, enum event_type type);
+/* It began with the decision that was just made. */
+void tasks_begin(struct execution *x, pawl_task *task, uint64_t seq);
+pawl_task *tasks_failed(struct execution *x, enum event_type type, const pawl_failure *f);
+pawl_task *tasks_find_open(const struct execution *x, uint64_t seq, enum event_type type);
+void tasks_complete(struct execution *x, pawl_task *task, struct slice result);
+void tasks_fail(struct execution *x, pawl_task *task, const pawl_failure *f);
+void tasks_wait(struct execution *x, const pawl_task *task);
+void tasks_cancel(struct execution *x, pawl_task *task);
+/* A wait that was done but not asked for: its event goes back to the front. */
+void tasks_put_back(struct execution *x, pawl_task *task);
+/* The one that was done first, or NULL when none is done. */
+pawl_task *tasks_first_done(pawl_task *const *tasks, size_t count);
+
+/* ---- events.c: external events by name ---- */
+
+struct event_queue *events_queue(struct execution *x, struct slice name);
+const struct event_queue *events_find(const struct execution *x, struct slice name);
+void events_wait(struct execution *x, pawl_task *wait, struct event_queue *q);
+void events_drop_wait(pawl_task *wait);
+void events_raise(struct execution *x, struct slice name, struct slice data);
+void events_put_back(struct execution *x, struct event_queue *q, struct raised *r);
+/* Ids and keys that history has (I2). */
+bool events_is_known(struct execution *x, const struct event *e);
+void events_remember(struct execution *x, const struct event *e);
+
+/* ---- random.c ---- */
+
+void prng_seed(struct prng *p, const uint64_t seed[2]);
+uint64_t prng_next(struct prng *p);
+uint64_t prng_mix(uint64_t *state); /* one step of a 64-bit generator */
+#define PRNG_UUID_SIZE 37
+void prng_uuid(struct prng *p, char out[PRNG_UUID_SIZE]);
+
+/* ---- arithmetic that stays at the ends ---- */
+
+static inline int64_t sat_add(int64_t a, int64_t b)
+{
+	if (b > 0 && a > INT64_MAX - b)
+		return INT64_MAX;
+	if (b < 0 && a < INT64_MIN - b)
+		return INT64_MIN;
+	return a + b;
+}
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * view.h - what an instance is doing, folded from its history without running its code: status, what it waits for,
+ * which activities and timers are open. The runtime keeps one for each live instance and updates it with each committed
+ * turn; after a restart, and in the reading verbs, it is folded from the file. Both give the same, which is I4.
+ */
+#ifndef HISTORY_VIEW_H
+#define HISTORY_VIEW_H
+
+#include "history/event.h"
+
+/* Numbers and names of the Durable Task family. */
+enum instance_status {
+	STATUS_RUNNING = 0,
+	STATUS_COMPLETED = 1,
+	STATUS_CONTINUED_AS_NEW = 2,
+	STATUS_FAILED = 3,
+	STATUS_CANCELED = 4,
+	STATUS_TERMINATED = 5,
+	STATUS_PENDING = 6,
+	STATUS_SUSPENDED = 7,
+};
+
+#define OPEN_BOOT_SIZE 9
+
+/* Something that was scheduled and is not answered: an activity, timer, event wait, child, entity call or lock. Kept
+ * small, as a hub has many that wait: the scheduling event is there as text, and only if the members below do not say
+ * all of it. open_item_event gives it back. */
+struct open_item {
+	struct open_item *next; /* in order of seq */
+	uint64_t seq;
+	enum event_type type; /* ActivityScheduled, TimerCreated, EventSubscribed, ChildScheduled, ... */
+	uint32_t attempt;     /* of an activity or child: the one that runs or comes next, from 1 */
+	uint32_t fields;      /* of the scheduling event */
+	bool cancel_requested; /* a child's: its end is still to come */
+	bool has_due;         /* a timer, or an activity or child between two attempts */
+	struct due due;
+	int64_t delay_ms, until_ns;
+	char *last_error;     /* of the attempt before ("code: message"), or NULL */
+	void *owner;          /* the runtime's: running work, armed timer */
+	char *line;           /* the scheduling event as a line of history, or NULL */
+	char boot[OPEN_BOOT_SIZE]; /* for due.boot */
+	char name[];          /* of the activity, event, type; "" when it has none */
+};
+
+struct event_name; /* external events of one name; view.c's */
+
+struct view {
+	enum instance_status status;
+	bool suspended, cancel_requested;
+	bool has_unknown;       /* of a newer pawl: the instance is parked, the view tells less */
+	uint64_t next_seq;      /* of the next event */
+	int64_t created_ns, updated_ns;
+	char *type, *version;   /* one allocation */
+	char *custom_status;    /* NULL when none */
+	uint64_t custom_status_version;
+	char *output;           /* of a completed one, NULL when none */
+	size_t output_len;
+	char *output_file;      /* or the file it was spilled to */
+	char *error_code, *error_message; /* of a failed one */
+	char *reason;           /* of a terminated, canceled or suspended one */
+	struct open_item *open; /* what is open when the execution ends stays here, for the runtime to stop it */
+	uint32_t open_count, event_count; /* event_count: buffered external events */
+	/* view.c's */
+	struct open_item *open_last;
+	struct open_item **open_index; /* by seq, when there are many */
+	uint32_t open_index_cap;
+	struct event_name *event_names;
+};
+
+/*
+ * External events: one that is raised goes to the oldest open wait of its name, else it is buffered; a new wait takes a
+ * buffered one at once. EventUnsubscribed of a wait that had taken an event gives that event to the oldest other open
+ * wait of its name, or puts it back in front of the buffer.
+ *
+ * An item and its owner are gone when view_apply of its answer returns: look first.
+ */
+void view_init(struct view *v);
+void view_release(struct view *v);
+/* 0, PAWL_ENOMEM (the view is then not usable), PAWL_ECORRUPT when the event cannot follow, e.g. answers nothing open
+ * (the view is as it was). */
+int view_apply(struct view *v, const struct event *e) PAWL_MUST_USE;
+struct open_item *view_find(const struct view *v, uint64_t seq);
+/* The event that scheduled it, without the turn's time; of a child that was tried again, with the instance id that it
+ * has now. Slices point into the item and the arena. 0, PAWL_ENOMEM, PAWL_EBUG. */
+int open_item_event(const struct open_item *item, struct event *out, struct arena *arena) PAWL_MUST_USE;
+const char *status_name(enum instance_status status);  /* "Running" ... */
+int status_parse(const char *name, enum instance_status *status) PAWL_MUST_USE; /* without regard to case */
+static inline bool status_is_ended(enum instance_status s)
+{
+	return s == STATUS_COMPLETED || s == STATUS_FAILED || s == STATUS_CANCELED || s == STATUS_TERMINATED;
+}
+
+#endif

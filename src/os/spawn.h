@@ -1,0 +1,59 @@
+/*
+ * spawn.h - start a program and learn how it ended: what process activities need of the kernel.
+ *
+ * Functions return >= 0 or -errno. All may be called from any thread.
+ */
+#ifndef OS_SPAWN_H
+#define OS_SPAWN_H
+
+#include <pawl/error.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct spawn_spec {
+	const char *const *argv; /* argv[0] with a slash is a path (from dir, when it is relative), else looked up in PATH */
+	const char *dir;         /* NULL: as the caller */
+	const char *const *env;  /* "NAME=value" on top of the caller's environment, NULL-terminated; NULL: none */
+	int fds[3];              /* become 0, 1 and 2 */
+};
+
+enum spawn_step {
+	SPAWN_FORK,  /* no process could be made */
+	SPAWN_SETUP, /* it could not set up its descriptors */
+	SPAWN_CHDIR, /* it could not enter dir */
+	SPAWN_EXEC,  /* the program could not be executed */
+};
+
+/* Own session and process group, all other descriptors closed, signals at their defaults and none blocked. Returns the
+ * pid when the program runs; else -errno and *failed says where, and no process is left behind. The calling thread
+ * stands still until the program was loaded. */
+pid_t spawn_start(const struct spawn_spec *spec, enum spawn_step *failed) PAWL_MUST_USE;
+
+/* A descriptor that is readable when the process has ended; -errno where the kernel has none. */
+int spawn_pidfd(pid_t pid) PAWL_MUST_USE;
+/* False before Linux 5.3, and where a filter forbids it: then use spawn_watch. */
+bool spawn_has_pidfd(void);
+
+/* A non-blocking descriptor that is readable whenever some child of this process may have ended: SIGCHLD writes to it.
+ * A handler that was there is called too. SIGCHLD must not be blocked in all threads. It is not the caller's to close:
+ * give it back with spawn_unwatch. -EBUSY: too many. */
+int spawn_watch(void) PAWL_MUST_USE;
+void spawn_unwatch(int fd);
+
+struct spawn_status {
+	bool known; /* false: somebody else took the status (SIGCHLD is ignored, or a wait for any child) */
+	int exit_code, signal; /* signal 0: it has exited */
+};
+
+/* Has it ended? It stays a zombie, so that its pid and process group remain ours, until it is reaped. */
+bool spawn_has_ended(pid_t pid, struct spawn_status *status);
+void spawn_reap(pid_t pid); /* waits if it has to */
+
+/* Both ends close-on-exec and, where asked, non-blocking. */
+int spawn_pipe(int fds[2], bool nonblock_read, bool nonblock_write) PAWL_MUST_USE;
+
+/* Once, before the first start: what was inherited or left by the embedding program must not break us. An ignored
+ * SIGCHLD would lose every status, SIGPIPE at its default would kill us when a program does not read its input. */
+void spawn_prepare_signals(void);
+
+#endif

@@ -1,0 +1,386 @@
+#include "config_table.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KiB  INT64_C(1024)
+#define MiB  (1024 * KiB)
+#define GiB  (1024 * MiB)
+#define HOUR PAWL_HOURS(1)
+#define DAY  PAWL_DAYS(1)
+
+#define TOP(field) offsetof(struct config, field)
+#define OF(field)  offsetof(struct config_activity, field)
+
+/* Keys of one section stand together; the order is the one in which people read them. */
+/* clang-format off */
+const struct config_key config_keys[] = {
+	{ "hub", CONFIG_IS_PATH, TOP(hub), NULL, 0, 0, NULL, "the hub's directory; -H and $PAWL_HUB come before it, /var/lib/pawl after it" },
+	{ "plugins", CONFIG_IS_PATHS, TOP(plugins), "/usr/lib/pawl/plugins", 0, 0, NULL, "directories of plugins (*.so) to load" },
+	{ "activities_dir", CONFIG_IS_PATHS, TOP(activities_dirs), "/usr/lib/pawl/activities", 0, 0, NULL, "directories of executables; each is an activity of its file name" },
+	{ "log_level", CONFIG_IS_CHOICE, TOP(log_level), "info", LOG_LEVEL_ERROR, 0, "error|warning|notice|info|debug", "the least important messages that are logged" },
+	{ "allow_volatile", CONFIG_IS_BOOL, TOP(allow_volatile), "false", 0, 0, NULL, "run although the hub is on a file system that a reboot empties" },
+	{ "engine.resident_max", CONFIG_IS_COUNT, TOP(engine.resident_max), "1000", 0, 1000000, NULL, "instances whose stack is kept between turns; others are replayed" },
+	{ "engine.stack_bytes", CONFIG_IS_SIZE, TOP(engine.stack_bytes), "64KiB", 16 * KiB, 8 * MiB, NULL, "stack of an orchestration" },
+	{ "engine.memory_max", CONFIG_IS_SIZE, TOP(engine.memory_max), "16MiB", 64 * KiB, GiB, NULL, "memory of one instance: results and what it allocates" },
+	{ "engine.replay_only", CONFIG_IS_BOOL, TOP(engine.replay_only), "false", 0, 0, NULL, "keep no stacks: every turn replays (to test orchestrations)" },
+	{ "workers.threads_max", CONFIG_IS_COUNT, TOP(workers.threads_max), "8", 1, 1024, NULL, "activities in C that run at a time" },
+	{ "workers.processes_max", CONFIG_IS_COUNT, TOP(workers.processes_max), "16", 1, 4096, NULL, "activities that are processes and run at a time" },
+	{ "journal.segment_bytes", CONFIG_IS_SIZE, TOP(journal.segment_bytes), "4MiB", 64 * KiB, GiB, NULL, "size of a journal segment; what a restart reads at most of each" },
+	{ "journal.segments", CONFIG_IS_COUNT, TOP(journal.segments), "3", 2, 64, NULL, "journal segments, written in turn" },
+	{ "journal.pad", CONFIG_IS_BOOL, TOP(journal.pad), "false", 0, 0, NULL, "fill each write up to 4 KiB, for media whose sectors can tear" },
+	{ "drops.watches_max", CONFIG_IS_COUNT, TOP(drops.watches_max), "4096", 1, 1000000, NULL, "event directories watched through the kernel; others wait for the rescan" },
+	{ "drops.bytes_max", CONFIG_IS_SIZE, TOP(drops.bytes_max), "1MiB", 1, PAWL_PAYLOAD_BYTES_MAX, NULL, "largest event file that is taken" },
+	{ "drops.rescan", CONFIG_IS_DURATION, TOP(drops.rescan_ms), "30s", 1000, DAY, NULL, "look at event directories this often whatever the kernel says" },
+	{ "drops.rescan_idle", CONFIG_IS_DURATION, TOP(drops.rescan_idle_ms), "300s", 1000, 30 * DAY, NULL, "the same while nothing happens" },
+	{ "timers.after_reboot", CONFIG_IS_CHOICE, TOP(timers.after_reboot), "wall", CONFIG_AFTER_REBOOT_WALL, 0, "wall|restart|fire", "delays that a reboot cut: trust the wall clock, begin anew, or end at once" },
+	{ "process.grace", CONFIG_IS_DURATION, TOP(process.grace_ms), "5s", 0, HOUR, NULL, "from TERM to KILL when an activity's process is ended" },
+	{ "process.timeout", CONFIG_IS_DURATION, TOP(process.timeout_ms), "0", 0, 30 * DAY, NULL, "longest time of an attempt, 0 for no limit" },
+	{ "process.log_bytes_max", CONFIG_IS_SIZE, TOP(process.log_bytes_max), "64KiB", 0, 64 * MiB, NULL, "of standard error that is kept for each attempt" },
+	{ "process.output_bytes_max", CONFIG_IS_SIZE, TOP(process.output_bytes_max), "1MiB", 0, PAWL_PAYLOAD_BYTES_MAX, NULL, "longest result on standard output; more fails the attempt" },
+	{ "limits.events_buffered_max", CONFIG_IS_COUNT, TOP(limits.events_buffered_max), "1000", 1, 1000000, NULL, "events of one name that an instance keeps until it waits for them" },
+	{ "limits.instances_max", CONFIG_IS_COUNT, TOP(limits.instances_max), "100000", 1, 10000000, NULL, "live instances of the hub" },
+	{ "activities.*.exec", CONFIG_IS_LIST, OF(exec), NULL, 0, 0, NULL, "the program and its arguments, as a list; no shell is involved; required" },
+	{ "activities.*.dir", CONFIG_IS_PATH, OF(dir), NULL, 0, 0, NULL, "working directory; the attempt's own work directory when not set" },
+	{ "activities.*.env", CONFIG_IS_ENV, OF(env), NULL, 0, 0, NULL, "names and values added to the environment" },
+	{ "activities.*.timeout", CONFIG_IS_DURATION, OF(timeout_ms), NULL, 0, 30 * DAY, NULL, "as process.timeout, for this activity" },
+	{ "activities.*.grace", CONFIG_IS_DURATION, OF(grace_ms), NULL, 0, HOUR, NULL, "as process.grace, for this activity" },
+	{ "activities.*.retry.max_attempts", CONFIG_IS_COUNT, OF(retry.max_attempts), "1", 1, 1000000, NULL, "attempts with the first, where the orchestration says nothing" },
+	{ "activities.*.retry.first", CONFIG_IS_DURATION, OF(retry.first_ms), "1s", 1, DAY, NULL, "delay before the second attempt" },
+	{ "activities.*.retry.coefficient", CONFIG_IS_NUMBER, OF(retry.coefficient), "1.0", 1, 100, NULL, "each delay is so many times the one before" },
+	{ "activities.*.retry.max", CONFIG_IS_DURATION, OF(retry.max_ms), "1h", 1, 30 * DAY, NULL, "longest delay" },
+	{ "activities.*.retry.jitter", CONFIG_IS_NUMBER, OF(retry.jitter), "0", 0, 1, NULL, "each delay varies by this part, up or down" },
+};
+/* clang-format on */
+
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+
+bool config_key_is_of_activity(const struct config_key *key)
+{
+	return strchr(key->path, '*') != NULL;
+}
+
+/* ---- values ---- */
+
+/* A number in the unit that says it best. */
+static void add_value(struct buf *out, enum config_type type, int64_t value)
+{
+	static const struct {
+		const char *name;
+		int64_t size;
+	} sizes[] = { { "GiB", GiB }, { "MiB", MiB }, { "KiB", KiB }, { "", 1 } },
+	  times[] = { { "d", DAY }, { "h", HOUR }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+	size_t i = 0;
+
+	if (type == CONFIG_IS_SIZE && value > 0) {
+		while (value % sizes[i].size)
+			i++;
+		buf_addf(out, "%lld%s", (long long)(value / sizes[i].size), sizes[i].name);
+	} else if (type == CONFIG_IS_DURATION && value > 0) {
+		while (value % times[i].size)
+			i++;
+		buf_addf(out, "%lld%s", (long long)(value / times[i].size), times[i].name);
+	} else {
+		buf_addi(out, value);
+	}
+}
+
+static void add_range(struct buf *out, const struct config_key *key)
+{
+	add_value(out, key->type, key->min);
+	buf_adds(out, " to ");
+	add_value(out, key->type, key->max);
+}
+
+/* What is expected, for messages and documentation. */
+static void add_expected(struct buf *out, const struct config_key *key)
+{
+	static const char *const names[] = {
+		[CONFIG_IS_TEXT] = "a text",
+		[CONFIG_IS_PATH] = "an absolute path",
+		[CONFIG_IS_LIST] = "a list of texts",
+		[CONFIG_IS_PATHS] = "an absolute path or a list of them",
+		[CONFIG_IS_ENV] = "a mapping of names to texts",
+		[CONFIG_IS_BOOL] = "true or false",
+		[CONFIG_IS_COUNT] = "a whole number, ",
+		[CONFIG_IS_SIZE] = "a size such as 64KiB, ",
+		[CONFIG_IS_DURATION] = "a duration such as 30s, ",
+		[CONFIG_IS_NUMBER] = "a number, ",
+		[CONFIG_IS_CHOICE] = "one of ",
+	};
+
+	buf_adds(out, names[key->type]);
+	if (key->choices) {
+		for (const char *c = key->choices; *c; c++)
+			*c == '|' ? buf_adds(out, ", ") : buf_addc(out, *c);
+	} else if (key->max) {
+		add_range(out, key);
+	}
+}
+
+static int refuse(const struct config_key *key, struct slice text, const char *hint, struct pawl_error *err)
+{
+	struct buf expected = BUF_INIT;
+
+	add_expected(&expected, key);
+	err_set(err, PAWL_EINVALID, "expected %s, not '%.*s'%s", buf_str(&expected), text.len > 64 ? 64 : (int)text.len,
+	        text.data, hint);
+	buf_release(&expected);
+	return PAWL_EINVALID;
+}
+
+static int set_bool(const struct config_key *key, bool *field, struct slice text, bool plain, struct pawl_error *err)
+{
+	if (!plain)
+		return refuse(key, text, " in quotes", err);
+	if (!slice_is(text, "true") && !slice_is(text, "false"))
+		return refuse(key, text, "", err);
+	*field = slice_is(text, "true");
+	return 0;
+}
+
+static int set_choice(const struct config_key *key, int *field, struct slice text, struct pawl_error *err)
+{
+	int n = 0;
+
+	for (const char *word = key->choices; word; n++) {
+		const char *end = strchr(word, '|');
+
+		if (slice_eq(text, end ? slice_make(word, (size_t)(end - word)) : slice_of(word))) {
+			*field = (int)key->min + n;
+			return 0;
+		}
+		word = end ? end + 1 : NULL;
+	}
+	return refuse(key, text, "", err);
+}
+
+/* Digits with at most one point among them. strtod would follow the locale. */
+static int parse_decimal(struct slice s, double *value)
+{
+	double unit = 0;
+	size_t digits = 0;
+
+	*value = 0;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] == '.' && unit == 0) {
+			unit = 1;
+			continue;
+		}
+		if (s.data[i] < '0' || s.data[i] > '9' || ++digits > 15)
+			return PAWL_EPARSE;
+		*value = *value * 10 + (s.data[i] - '0');
+		unit *= 10;
+	}
+	if (unit > 0)
+		*value /= unit;
+	return digits ? 0 : PAWL_EPARSE;
+}
+
+static int set_number(const struct config_key *key, double *field, struct slice text, struct pawl_error *err)
+{
+	double value;
+
+	if (parse_decimal(text, &value) || value < (double)key->min || value > (double)key->max)
+		return refuse(key, text, "", err);
+	*field = value;
+	return 0;
+}
+
+static int parse_integer(enum config_type type, struct slice text, int64_t *value)
+{
+	uint64_t n = 0;
+	int ret;
+
+	if (type == CONFIG_IS_DURATION)
+		return text_parse_duration(text, value);
+	ret = type == CONFIG_IS_SIZE ? text_parse_size(text, &n) : text_parse_u64(text, &n);
+	*value = n > INT64_MAX ? INT64_MAX : (int64_t)n;
+	return ret;
+}
+
+static int set_integer(const struct config_key *key, void *field, struct slice text, struct pawl_error *err)
+{
+	int64_t value;
+
+	if (text.len > 1 && text.data[0] == '0' && strchr("0123456789xob", text.data[1]))
+		return refuse(key, text, ": numbers are decimal, without a leading 0", err);
+	if (parse_integer(key->type, text, &value) || value < key->min || value > key->max)
+		return refuse(key, text, "", err);
+	if (key->type == CONFIG_IS_COUNT)
+		*(uint32_t *)field = (uint32_t)value;
+	else if (key->type == CONFIG_IS_SIZE)
+		*(uint64_t *)field = (uint64_t)value;
+	else
+		*(int64_t *)field = value;
+	return 0;
+}
+
+/* A key without a value is more often forgotten than meant. */
+static bool is_null(struct slice text, bool plain)
+{
+	return plain && (text.len == 0 || slice_is(text, "~") || slice_is(text, "null"));
+}
+
+static int set_text(struct arena *arena, const struct config_key *key, const char **field, struct slice text,
+                    struct pawl_error *err)
+{
+	if ((key->type == CONFIG_IS_PATH || key->type == CONFIG_IS_PATHS) && (text.len == 0 || text.data[0] != '/'))
+		return refuse(key, text, "", err);
+	*field = arena_copy(arena, text).data;
+	return *field ? 0 : err_nomem(err);
+}
+
+int config_list_add(struct arena *arena, const char *const **list, const char *text, struct pawl_error *err)
+{
+	const char **entries = (const char **)*list;
+	size_t count = 0;
+
+	while (entries && entries[count])
+		count++;
+	if (count == CONFIG_LIST_MAX)
+		return err_set(err, PAWL_ETOOBIG, "more than %d entries", CONFIG_LIST_MAX);
+	/* It grows at 0, 1, 2, 4, 8 ... to twice the size, with room for the NULL. */
+	if ((count & (count - 1)) == 0 || !entries) {
+		entries = arena_calloc(arena, 2 * count + 2, sizeof(*entries));
+		if (!entries)
+			return err_nomem(err);
+		if (count)
+			memcpy(entries, *list, count * sizeof(*entries));
+		*list = entries;
+	}
+	entries[count] = text;
+	return 0;
+}
+
+int config_set(struct arena *arena, const struct config_key *key, void *field, struct slice text, bool plain,
+               struct pawl_error *err)
+{
+	const char *copy;
+	int ret;
+
+	if (is_null(text, plain))
+		return refuse(key, text, ": give a value or remove the key", err);
+	switch (key->type) {
+	case CONFIG_IS_BOOL:
+		return set_bool(key, field, text, plain, err);
+	case CONFIG_IS_COUNT:
+	case CONFIG_IS_SIZE:
+	case CONFIG_IS_DURATION:
+		return set_integer(key, field, text, err);
+	case CONFIG_IS_NUMBER:
+		return set_number(key, field, text, err);
+	case CONFIG_IS_CHOICE:
+		return set_choice(key, field, text, err);
+	case CONFIG_IS_TEXT:
+	case CONFIG_IS_PATH:
+		return set_text(arena, key, field, text, err);
+	case CONFIG_IS_PATHS: /* one alone */
+		ret = set_text(arena, key, &copy, text, err);
+		*(const char *const **)field = NULL;
+		return ret ? ret : config_list_add(arena, field, copy, err);
+	default:
+		return refuse(key, text, "", err);
+	}
+}
+
+/* ---- life ---- */
+
+int config_set_defaults(struct arena *arena, void *base, bool of_activity)
+{
+	for (size_t i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+		int ret = 0;
+
+		if (key->def && config_key_is_of_activity(key) == of_activity)
+			ret = config_set(arena, key, (char *)base + key->offset, slice_of(key->def), true, NULL);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int config_init(struct config *cfg)
+{
+	*cfg = (struct config){ 0 };
+	arena_init(&cfg->arena, 32 * MiB);
+	return config_set_defaults(&cfg->arena, cfg, false);
+}
+
+void config_release(struct config *cfg)
+{
+	free(cfg->activities);
+	cfg->activities = NULL;
+	cfg->activity_count = 0;
+	arena_release(&cfg->arena);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct config_activity *)a)->name, ((const struct config_activity *)b)->name);
+}
+
+int config_finish(struct config *cfg, struct pawl_error *err)
+{
+	for (size_t i = 0; i < cfg->activity_count; i++) {
+		struct config_activity *activity = &cfg->activities[i];
+
+		if (!activity->exec)
+			return err_set(err, PAWL_EINVALID,
+			               "%s: activity '%s' has no 'exec': give the program and its arguments as a list",
+			               activity->origin, activity->name);
+		if (activity->timeout_ms < 0)
+			activity->timeout_ms = cfg->process.timeout_ms;
+		if (activity->grace_ms < 0)
+			activity->grace_ms = cfg->process.grace_ms;
+	}
+	if (cfg->activity_count)
+		qsort(cfg->activities, cfg->activity_count, sizeof(*cfg->activities), compare_names);
+	return 0;
+}
+
+const struct config_activity *config_find_activity(const struct config *cfg, const char *name)
+{
+	struct config_activity wanted = { .name = name };
+
+	if (!cfg->activity_count)
+		return NULL;
+	return bsearch(&wanted, cfg->activities, cfg->activity_count, sizeof(wanted), compare_names);
+}
+
+/* ---- documentation ---- */
+
+static void describe_key(struct buf *out, const struct config_key *key, enum config_format format)
+{
+	struct buf expected = BUF_INIT;
+	const char *path = key->path, *def = key->def;
+	/* An activity's name is the user's: NAME says more than a star, which Markdown would take for emphasis. */
+	const char *star = strchr(path, '*');
+	char shown[80];
+
+	snprintf(shown, sizeof(shown), "%.*s%s%s", star ? (int)(star - path) : (int)strlen(path), path,
+	         star ? "NAME" : "", star ? star + 1 : "");
+	add_expected(&expected, key);
+	if (format == CONFIG_MARKDOWN)
+		buf_addf(out, "| `%s` | %s | %s%s%s | %s |\n", shown, buf_str(&expected), def ? "`" : "",
+		         def ? def : "not set", def ? "`" : "", key->doc);
+	else if (format == CONFIG_MAN)
+		buf_addf(out, ".TP\n.B %s\n%s.\nExpected: %s. Default: %s.\n", shown, key->doc, buf_str(&expected),
+		         def ? def : "not set");
+	else
+		buf_addf(out, "%s: %s; default %s\n    %s\n", shown, buf_str(&expected), def ? def : "not set",
+		         key->doc);
+	if (!buf_ok(&expected))
+		out->failed = true;
+	buf_release(&expected);
+}
+
+void config_describe(struct buf *out, enum config_format format)
+{
+	if (format == CONFIG_MARKDOWN)
+		buf_adds(out, "| key | value | default | what it is |\n|---|---|---|---|\n");
+	for (size_t i = 0; i < config_key_count; i++)
+		describe_key(out, &config_keys[i], format);
+}

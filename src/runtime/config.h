@@ -1,0 +1,109 @@
+/*
+ * config.h - what an administrator sets: /etc/pawl/pawl.yaml and the files of conf.d beside it.
+ *
+ * One table (config.c) has each key with its type, default, range and one line of text; it drives parsing, defaults,
+ * `pawl help config`, the manual page and docs/configuration.md. A new key is a field here and a line there.
+ *
+ * Files are read in this order, a later one overrides key by key (lists and env as a whole): pawl.yaml, then what
+ * ends in .yaml in conf.d, sorted by name. Only what is written is taken: unknown and doubled keys, wrong types and
+ * values out of range are errors with file, line and column, never warnings: a slip that is found at start is cheap.
+ *
+ * Without libyaml (WITH_YAML=no) there are only the defaults; a file that is there is PAWL_EUNSUPPORTED.
+ */
+#ifndef RUNTIME_CONFIG_H
+#define RUNTIME_CONFIG_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include <pawl/pawl.h>
+
+#define CONFIG_DIR_DEFAULT "/etc/pawl"
+#define CONFIG_LIST_MAX 256         /* entries of one list or env */
+#define CONFIG_ACTIVITIES_MAX 1000
+#define CONFIG_FILES_MAX 256        /* of conf.d */
+
+/* What a timer does that was running when the power went, where no clock says how long it was off. */
+enum config_after_reboot { CONFIG_AFTER_REBOOT_WALL, CONFIG_AFTER_REBOOT_RESTART, CONFIG_AFTER_REBOOT_FIRE };
+
+/* An activity that is a program of the configuration. All of it belongs to the config. */
+struct config_activity {
+	const char *name;
+	const char *const *exec; /* argument vector, NULL-terminated, never empty */
+	const char *const *env;  /* "NAME=value", NULL-terminated; added to the environment; NULL = none */
+	const char *dir;         /* working directory; NULL = the attempt's work directory */
+	int64_t timeout_ms;      /* of an attempt, 0 = none; as process.timeout when not set */
+	int64_t grace_ms;        /* TERM to KILL; as process.grace when not set */
+	pawl_retry retry;        /* where the orchestration gives none */
+	const char *origin;      /* "FILE:LINE:COLUMN" where it was named first */
+};
+
+struct config {
+	const char *hub;                        /* NULL = not set */
+	const char *const *plugins;             /* directories, NULL-terminated */
+	const char *const *activities_dirs;     /* directories of executables, NULL-terminated */
+	int log_level;                          /* enum log_level */
+	bool allow_volatile;
+	struct {
+		uint32_t resident_max;
+		uint64_t stack_bytes, memory_max;
+		bool replay_only;
+	} engine;
+	struct {
+		uint32_t threads_max, processes_max;
+	} workers;
+	struct {
+		uint64_t segment_bytes;
+		uint32_t segments;
+		bool pad;
+	} journal;
+	struct {
+		uint32_t watches_max;
+		uint64_t bytes_max;
+		int64_t rescan_ms, rescan_idle_ms;
+	} drops;
+	struct {
+		int after_reboot; /* enum config_after_reboot */
+	} timers;
+	struct {
+		int64_t grace_ms, timeout_ms;
+		uint64_t log_bytes_max, output_bytes_max;
+	} process;
+	struct {
+		uint32_t events_buffered_max, instances_max;
+	} limits;
+	struct config_activity *activities; /* sorted by name */
+	size_t activity_count;
+
+	struct arena arena; /* all of the texts and lists */
+};
+
+/* The defaults. Without memory PAWL_ENOMEM; config_release is allowed then too. */
+int config_init(struct config *cfg) PAWL_MUST_USE;
+void config_release(struct config *cfg);
+
+/*
+ * Defaults, then the files. cfg is one that config_init filled; it is replaced on success and not changed on failure.
+ *
+ *	path NULL        /etc/pawl, if there is something in it
+ *	path ""          nothing but the defaults
+ *	a directory      DIR/pawl.yaml if it is there, and DIR/conf.d
+ *	a file           that file, and conf.d beside it
+ *
+ * PAWL_ENOTFOUND, PAWL_EPARSE (not YAML), PAWL_EINVALID (key or value), PAWL_ETOOBIG (over a cap), PAWL_EPERM,
+ * PAWL_EIO, PAWL_ENOMEM, PAWL_EUNSUPPORTED.
+ */
+int config_load(struct config *cfg, const char *path, struct pawl_error *err) PAWL_MUST_USE;
+
+/* One file's bytes over what cfg holds; config_load is made of it, tests and fuzzing use it. cfg is not usable after a
+ * failure but for config_release. config_finish once after the last file: checks what spans keys. */
+int config_apply(struct config *cfg, const char *file, const char *data, size_t len, struct pawl_error *err) PAWL_MUST_USE;
+int config_finish(struct config *cfg, struct pawl_error *err) PAWL_MUST_USE;
+
+/* NULL when it is not there. */
+const struct config_activity *config_find_activity(const struct config *cfg, const char *name);
+
+/* Every key with type, default, range and text: for a terminal, as a table of a Markdown page, as items of a man page. */
+enum config_format { CONFIG_TEXT, CONFIG_MARKDOWN, CONFIG_MAN };
+void config_describe(struct buf *out, enum config_format format);
+
+#endif

@@ -1,0 +1,287 @@
+/*
+ * effects.c - what follows from committed events: attempts started, timers armed, what is no longer wanted stopped.
+ *
+ * The same rules serve a turn that has just become durable and an instance that was loaded after a restart (I4):
+ *
+ *	ActivityScheduled open        -> an attempt runs, or waits for its retry time
+ *	TimerCreated open             -> a node in the timer heap
+ *	answered, canceled or ended   -> whatever ran or was armed is stopped
+ *
+ * Clocks (I9). A delay counts on CLOCK_BOOTTIME in the boot it was made in. In a later boot nobody knows how long the
+ * device was off; timers.after_reboot decides: `wall` trusts the difference of the wall clocks, but never more than the
+ * whole delay and never less than nothing; `restart` waits the whole delay anew; `fire` fires at once. Timers of the wall
+ * kind, and calendar times, are looked at again whenever the wall clock is set.
+ */
+#include "runtime/runtime.h"
+#include <stdlib.h>
+
+
+int64_t runtime_now_ms(const struct pawl_runtime *rt)
+{
+	return rt->os->boot_ns(rt->os->self) / 1000000;
+}
+
+struct effect *effect_of(const struct open_item *item)
+{
+	return item ? item->owner : NULL;
+}
+
+static struct effect *effect_new(struct instance *i, struct open_item *item)
+{
+	struct effect *e = calloc(1, sizeof(*e));
+
+	if (e) {
+		e->instance = i;
+		e->seq = item->seq;
+		e->is_timer = item->type == EVENT_TimerCreated;
+		item->owner = e;
+	}
+	return e;
+}
+
+static void effect_free(struct pawl_runtime *rt, struct effect *e)
+{
+	heap_remove(&rt->timers, &e->node);
+	if (e->work)
+		work_cancel(rt, e->work);
+	free(e);
+}
+
+void effect_forget_work(struct effect *e)
+{
+	e->work = NULL;
+}
+
+/* ---- when ---- */
+
+static int64_t delay_left_ms(const struct pawl_runtime *rt, const struct open_item *item, bool *wall)
+{
+	int64_t now = rt->os->real_ns(rt->os->self);
+
+	*wall = false;
+	if (item->fields & FIELD_UNTIL) {
+		*wall = true;
+		return (item->until_ns - now + 999999) / 1000000;
+	}
+	if (slice_is(item->due.boot, rt->boot))
+		return item->due.boot_ms - runtime_now_ms(rt);
+	if (rt->config.timers.after_reboot == CONFIG_AFTER_REBOOT_RESTART)
+		return item->delay_ms;
+	if (rt->config.timers.after_reboot == CONFIG_AFTER_REBOOT_FIRE)
+		return 0;
+	*wall = true;
+	int64_t left = (item->due.at_ns - now + 999999) / 1000000;
+	return left > item->delay_ms ? item->delay_ms : left;
+}
+
+static void arm(struct pawl_runtime *rt, struct effect *e, int64_t at_ns)
+{
+	heap_remove(&rt->timers, &e->node);
+	if (heap_push(&rt->timers, &e->node, at_ns) < 0) {
+		log_error("out of memory for a timer of '%s'", e->instance->id);
+		rt->failed = true; /* a restart arms it again from history */
+	}
+}
+
+void effect_wait(struct pawl_runtime *rt, struct effect *e, int64_t delay_ms)
+{
+	int64_t now = rt->os->boot_ns(rt->os->self), max = (INT64_MAX - now) / 1000000;
+
+	arm(rt, e, now + (delay_ms < 0 ? 0 : delay_ms > max ? max : delay_ms) * 1000000);
+}
+
+static void arm_due(struct pawl_runtime *rt, struct effect *e, const struct open_item *item)
+{
+	bool same_boot = !(item->fields & FIELD_UNTIL) && slice_is(item->due.boot, rt->boot);
+	int64_t left = delay_left_ms(rt, item, &e->wall);
+
+	if (same_boot && item->due.boot_ms < INT64_MAX / 1000000)
+		arm(rt, e, item->due.boot_ms * 1000000);
+	else
+		effect_wait(rt, e, left);
+}
+
+/* ---- an item becomes open, or is loaded as open ---- */
+
+static void begin(struct pawl_runtime *rt, struct instance *i, struct open_item *item)
+{
+	if (item->type != EVENT_ActivityScheduled && item->type != EVENT_TimerCreated)
+		return; /* event waits are the inbox's */
+	struct effect *e = effect_new(i, item);
+	if (!e) {
+		log_error("out of memory for an activity of '%s'", i->id);
+		rt->failed = true;
+	} else if (item->has_due) {
+		arm_due(rt, e, item);
+	} else {
+		work_start(rt, e, item);
+	}
+}
+
+static void stop_item(struct pawl_runtime *rt, struct open_item *item)
+{
+	struct effect *e = effect_of(item);
+
+	if (e)
+		effect_free(rt, e);
+	if (item)
+		item->owner = NULL;
+}
+
+/* ---- a turn is durable ---- */
+
+static void retry_later(struct pawl_runtime *rt, struct open_item *item)
+{
+	struct effect *e = effect_of(item);
+
+	if (e && item->has_due)
+		arm_due(rt, e, item);
+}
+
+static void apply(struct pawl_runtime *rt, struct instance *i, const struct event *e)
+{
+	struct open_item *item = e->fields & FIELD_REF ? view_find(&i->view, e->ref) : NULL;
+
+	if (item && e->type != EVENT_ActivityRetrying)
+		stop_item(rt, item);
+	if (view_apply(&i->view, e) < 0) {
+		/* history is right and on disk; only this picture of it is not */
+		log_error("instance '%s': the view of line %llu failed; restart to build it anew", i->id, (unsigned long long)e->seq);
+		rt->failed = true;
+		return;
+	}
+	if (e->type == EVENT_ActivityRetrying)
+		retry_later(rt, view_find(&i->view, e->ref));
+}
+
+static void ended(struct pawl_runtime *rt, struct instance *i)
+{
+	struct pawl_error err = { 0 };
+
+	log_info("instance '%s': %s", i->id, status_name(i->view.status));
+	effects_drop(rt, i);
+	requests_of_ended(rt, i);
+	if (rt->provider->ops->archive(rt->provider, i->id, &err) < 0)
+		log_warning("%s; the next start tries again", err.text);
+	instance_remove(rt, i);
+}
+
+bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct turn *t)
+{
+	for (size_t n = 0; n < t->event_count; n++)
+		apply(rt, i, &t->events[n]);
+	if (status_is_ended(i->view.status)) {
+		ended(rt, i);
+		return true;
+	}
+	/* second, so that what was canceled in the turn that scheduled it never starts */
+	for (size_t n = 0; n < t->event_count; n++) {
+		unsigned class = event_type_class(t->events[n].type);
+		struct open_item *item = class & EVENT_DECISION ? view_find(&i->view, t->events[n].seq) : NULL;
+		if (item && !item->owner)
+			begin(rt, i, item);
+	}
+	inbox_attend(rt, i);
+	return false;
+}
+
+void effects_resume(struct pawl_runtime *rt, struct instance *i)
+{
+	for (struct open_item *item = i->view.open; item; item = item->next)
+		begin(rt, i, item);
+	inbox_attend(rt, i);
+}
+
+void effects_drop(struct pawl_runtime *rt, struct instance *i)
+{
+	for (struct open_item *item = i->view.open; item; item = item->next)
+		stop_item(rt, item);
+}
+
+/* ---- time ---- */
+
+static void fire_timer(struct pawl_runtime *rt, struct effect *e)
+{
+	struct open_item *item = view_find(&e->instance->view, e->seq);
+	struct mail *m;
+
+	if (item && (item->fields & FIELD_UNTIL) && item->until_ns > rt->os->real_ns(rt->os->self)) {
+		arm_due(rt, e, item); /* the wall clock was set back meanwhile */
+		return;
+	}
+	m = item ? mail_new(rt, EVENT_TimerFired) : NULL;
+	if (!m) {
+		effect_wait(rt, e, 1000);
+		return;
+	}
+	m->event.ref = e->seq;
+	m->event.fields = FIELD_REF;
+	mail_post(rt, e->instance, m);
+}
+
+static void fire(struct pawl_runtime *rt, struct effect *e)
+{
+	if (e->is_timer) {
+		fire_timer(rt, e);
+	} else {
+		struct open_item *item = view_find(&e->instance->view, e->seq);
+		if (item && !e->work)
+			work_start(rt, e, item);
+	}
+}
+
+void effects_fire_due(struct pawl_runtime *rt, int64_t now)
+{
+	for (;;) {
+		struct heap_node *n = heap_min(&rt->timers);
+		if (!n || n->key > now || (rt->stopping && !((struct effect *)n)->is_timer))
+			return;
+		heap_remove(&rt->timers, n);
+		fire(rt, (struct effect *)n);
+	}
+}
+
+static size_t collect_wall(struct pawl_runtime *rt, struct effect **out)
+{
+	size_t count = 0;
+
+	for (size_t n = 0; n < rt->timers.count; n++) {
+		struct effect *e = (struct effect *)rt->timers.nodes[n];
+		if (e->wall)
+			out[count++] = e;
+	}
+	return count;
+}
+
+void effects_clock_set(void *arg)
+{
+	struct pawl_runtime *rt = arg;
+	struct effect **wall = calloc(rt->timers.count + 1, sizeof(struct effect *));
+	size_t count = wall ? collect_wall(rt, wall) : 0;
+
+	log_notice("the wall clock was set: %zu timers depend on it", count);
+	for (size_t n = 0; n < count; n++) {
+		struct open_item *item = view_find(&wall[n]->instance->view, wall[n]->seq);
+		if (item)
+			arm_due(rt, wall[n], item);
+	}
+	free(wall);
+}
+
+/* After SIGHUP: an activity may have been added. Retry delays of the policy are not cut short: those items have a due. */
+void effects_poke(struct pawl_runtime *rt)
+{
+	int64_t now = rt->os->boot_ns(rt->os->self);
+	size_t count = 0;
+	struct effect **waiting = calloc(rt->timers.count + 1, sizeof(struct effect *));
+
+	for (size_t n = 0; waiting && n < rt->timers.count; n++) {
+		struct effect *e = (struct effect *)rt->timers.nodes[n];
+		struct open_item *item = e->is_timer ? NULL : view_find(&e->instance->view, e->seq);
+		if (item && !item->has_due)
+			waiting[count++] = e;
+	}
+	for (size_t n = 0; n < count; n++)
+		arm(rt, waiting[n], now);
+	free(waiting);
+}

@@ -1,0 +1,305 @@
+/* instances.c - the live instances in memory: the table, their mail, their stacks, and loading them at start. */
+#include "runtime/runtime.h"
+#include "base/error.h"
+#include <stdlib.h>
+
+/* ---- mail ---- */
+
+struct mail *mail_new(struct pawl_runtime *rt, enum event_type type)
+{
+	struct mail *m = calloc(1, sizeof(*m));
+
+	(void)rt;
+	if (!m)
+		return NULL;
+	m->event.type = type;
+	arena_init(&m->arena, 0);
+	return m;
+}
+
+void mail_free(struct mail *m)
+{
+	arena_release(&m->arena);
+	free(m);
+}
+
+static void make_ready(struct pawl_runtime *rt, struct instance *i)
+{
+	if (i->ready || i->committing || !i->mail)
+		return;
+	if (i->parked && i->mail->event.type != EVENT_ExecutionTerminated)
+		return;
+	i->ready = true;
+	i->ready_next = NULL;
+	*rt->ready_end = i;
+	rt->ready_end = &i->ready_next;
+}
+
+/* A termination goes in front: it must work on an instance that takes nothing else any more. */
+void mail_post(struct pawl_runtime *rt, struct instance *i, struct mail *m)
+{
+	if (m && m->event.type == EVENT_ExecutionTerminated) {
+		m->next = i->mail;
+		if (!i->mail)
+			i->mail_end = &m->next;
+		i->mail = m;
+	} else if (m) {
+		m->next = NULL;
+		*i->mail_end = m;
+		i->mail_end = &m->next;
+	}
+	make_ready(rt, i);
+}
+
+/* ---- the table ---- */
+
+struct instance *instance_get(struct pawl_runtime *rt, const char *id)
+{
+	return map_get(&rt->instances, slice_of(id));
+}
+
+struct instance *instance_add(struct pawl_runtime *rt, const char *id)
+{
+	size_t len = strlen(id);
+	struct instance *i = calloc(1, sizeof(*i) + len + 1);
+
+	if (!i)
+		return NULL;
+	i->id = (char *)(i + 1);
+	memcpy(i->id, id, len + 1);
+	i->execution = 1;
+	i->mail_end = &i->mail;
+	view_init(&i->view);
+	if (map_put(&rt->instances, slice_of(id), i, NULL) < 0) {
+		free(i);
+		return NULL;
+	}
+	return i;
+}
+
+void instance_remove(struct pawl_runtime *rt, struct instance *i)
+{
+	effects_drop(rt, i);
+	instance_drop_stack(rt, i);
+	map_remove(&rt->instances, slice_of(i->id));
+	while (i->mail) {
+		struct mail *m = i->mail;
+		i->mail = m->next;
+		if (m->token)
+			rt->provider->ops->reject(rt->provider, m->token, "the instance has ended");
+		if (m->request)
+			request_finish(rt, m->request, PAWL_ESTATE, "instance '%s' has ended", i->id);
+		mail_free(m);
+	}
+	view_release(&i->view);
+	free(i->turn);
+	free(i);
+}
+
+/* ---- stacks: the least recently used ones go first ---- */
+
+static void lru_unlink(struct pawl_runtime *rt, struct instance *i)
+{
+	if (i->lru_prev)
+		i->lru_prev->lru_next = i->lru_next;
+	else
+		rt->lru_first = i->lru_next;
+	if (i->lru_next)
+		i->lru_next->lru_prev = i->lru_prev;
+	else
+		rt->lru_last = i->lru_prev;
+	i->lru_next = i->lru_prev = NULL;
+}
+
+static void lru_link(struct pawl_runtime *rt, struct instance *i)
+{
+	i->lru_next = rt->lru_first;
+	if (rt->lru_first)
+		rt->lru_first->lru_prev = i;
+	else
+		rt->lru_last = i;
+	rt->lru_first = i;
+}
+
+static bool in_lru(const struct pawl_runtime *rt, const struct instance *i)
+{
+	return i->lru_prev || rt->lru_first == i;
+}
+
+void instance_drop_stack(struct pawl_runtime *rt, struct instance *i)
+{
+	if (!i->x)
+		return;
+	if (in_lru(rt, i)) {
+		lru_unlink(rt, i);
+		rt->resident--;
+	}
+	execution_free(i->x);
+	i->x = NULL;
+}
+
+void instance_touch(struct pawl_runtime *rt, struct instance *i)
+{
+	if (in_lru(rt, i)) {
+		lru_unlink(rt, i);
+	} else {
+		rt->resident++;
+	}
+	lru_link(rt, i);
+	for (struct instance *old = rt->lru_last; old && rt->resident > rt->config.engine.resident_max;) {
+		struct instance *before = old->lru_prev;
+		if (old != i && !old->committing)
+			instance_drop_stack(rt, old);
+		old = before;
+	}
+}
+
+/* ---- parking ---- */
+
+void instance_park(struct pawl_runtime *rt, struct instance *i, enum parked why, const char *text)
+{
+	instance_drop_stack(rt, i);
+	i->parked = why;
+	log_warning("instance '%s' is parked: %s", i->id, text);
+	rt->provider->ops->note(rt->provider, i->id, text);
+}
+
+static int unpark(void *arg, struct slice key, void *value)
+{
+	struct pawl_runtime *rt = arg;
+	struct instance *i = value;
+
+	(void)key;
+	if (!i->parked || i->parked == PARKED_DAMAGED)
+		return 0;
+	i->parked = NOT_PARKED;
+	rt->provider->ops->note(rt->provider, i->id, NULL);
+	make_ready(rt, i);
+	return 0;
+}
+
+void instances_unpark(struct pawl_runtime *rt)
+{
+	(void)map_each(&rt->instances, unpark, rt);
+}
+
+/* ---- loading at start ---- */
+
+static int fold(struct instance *i, const struct history *h, struct pawl_error *err)
+{
+	for (size_t n = 0; n < h->count; n++) {
+		int rc = view_apply(&i->view, &h->events[n]);
+		if (rc == PAWL_ENOMEM)
+			return err_nomem(err);
+		if (rc < 0)
+			return err_set(err, PAWL_ECORRUPT, "line %llu does not follow from those before it", (unsigned long long)h->events[n].seq);
+	}
+	return 0;
+}
+
+static int load_history(struct pawl_runtime *rt, struct instance *i, bool *empty, struct pawl_error *err)
+{
+	struct history h;
+	char *text = NULL;
+	size_t len = 0;
+	int rc = rt->provider->ops->read(rt->provider, i->id, 0, &text, &len, &i->execution, err);
+
+	if (rc < 0)
+		return rc;
+	*empty = len == 0;
+	history_init(&h);
+	rc = history_parse(&h, slice_make(text, len), err);
+	if (rc == 0)
+		rc = fold(i, &h, err);
+	i->history_bytes = h.bytes;
+	if (rc == 0 && h.torn_bytes)
+		log_warning("instance '%s': a torn tail of %zu bytes is cut from its history", i->id, h.torn_bytes);
+	history_release(&h);
+	free(text);
+	return rc;
+}
+
+static void set_aside(struct pawl_runtime *rt, struct instance *i, const char *why)
+{
+	i->parked = PARKED_DAMAGED;
+	(void)rt->provider->ops->quarantine(rt->provider, i->id, why, NULL);
+}
+
+/* Bad state is set aside, reported and survived (I6). */
+static int load_one(void *arg, const char *id)
+{
+	struct pawl_runtime *rt = arg;
+	struct pawl_error err = { 0 };
+	bool quarantined, empty = false;
+	struct instance *i = instance_add(rt, id);
+
+	if (!i)
+		return PAWL_ENOMEM;
+	char *note = rt->provider->ops->read_note(rt->provider, id, &quarantined);
+	if (note && quarantined)
+		i->parked = PARKED_DAMAGED;
+	else if (note)
+		rt->provider->ops->note(rt->provider, id, NULL); /* parked by an earlier run: perhaps the code is right now */
+	free(note);
+	if (i->parked)
+		return 0;
+	int rc = load_history(rt, i, &empty, &err);
+	if (rc == PAWL_ENOMEM)
+		return rc;
+	if (rc < 0) {
+		set_aside(rt, i, err.text);
+	} else if (empty) {
+		map_remove(&rt->instances, slice_of(id)); /* its start is still in the mailbox */
+		view_release(&i->view);
+		free(i);
+	} else if (i->view.has_unknown) {
+		i->started = true;
+		instance_park(rt, i, PARKED_UNREADABLE, "its history was written by a newer pawl: run that version");
+	} else if (status_is_ended(i->view.status)) {
+		if (rt->provider->ops->archive(rt->provider, id, &err) < 0)
+			log_warning("cannot archive '%s': %s", id, err.text);
+		instance_remove(rt, i);
+	} else {
+		i->started = true;
+	}
+	return 0;
+}
+
+static int resume_one(void *arg, struct slice key, void *value)
+{
+	struct instance *i = value;
+
+	(void)key;
+	if (i->started && i->parked != PARKED_DAMAGED)
+		effects_resume(arg, i);
+	return 0;
+}
+
+int instances_load(struct pawl_runtime *rt, struct pawl_error *err)
+{
+	int rc = rt->provider->ops->scan(rt->provider, false, load_one, rt, err);
+
+	if (rc == PAWL_ENOMEM)
+		return err_nomem(err);
+	if (rc == 0)
+		(void)map_each(&rt->instances, resume_one, rt);
+	return rc;
+}
+
+/* At the end of the runtime: what is in mail stays in the mailbox, unacknowledged. */
+static int release_one(void *arg, struct slice key, void *value)
+{
+	struct instance *i = value;
+
+	(void)key;
+	for (struct mail *m = i->mail; m; m = m->next)
+		m->token = NULL;
+	instance_remove(arg, i);
+	return 0;
+}
+
+void instances_release(struct pawl_runtime *rt)
+{
+	(void)map_each(&rt->instances, release_one, rt);
+	map_release(&rt->instances);
+}

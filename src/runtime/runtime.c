@@ -1,0 +1,419 @@
+/*
+ * runtime.c - opening, the event loop, stopping.
+ *
+ *	          ┌───────────────────────────────── step ─────────────────────────────────┐
+ *	wait ──►  finished jobs → requests → timers → mailbox → turns → commit → activities ──► maintenance ──► wait
+ *	          └── something is left to do: no wait ──┘           └── lend the baton: crew.h
+ */
+#include "runtime/runtime.h"
+#include "base/error.h"
+#include "os/coro.h"
+#include "runtime/notify.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define HUB_DEFAULT "/var/lib/pawl"
+#define STOP_SLACK_NS 1000000000ll
+
+const char *pawl_version(void)
+{
+	return PAWL_VERSION;
+}
+
+/* ---- opening ---- */
+
+static int load_spill(void *arg, const char *instance, const char *file, char **out, size_t *len, struct pawl_error *err)
+{
+	struct pawl_runtime *rt = arg;
+
+	return rt->provider->ops->read_spill(rt->provider, instance, file, out, len, err);
+}
+
+static void orchestration_log(void *arg, const char *instance, const char *line)
+{
+	(void)arg;
+	log_info("[%s] %s", instance, line);
+}
+
+static void wake(void *arg)
+{
+	struct pawl_runtime *rt = arg;
+
+	loop_wake(rt->loop);
+}
+
+static bool runtime_loop(void *arg);
+
+static int choose_hub(struct pawl_runtime *rt, const pawl_options *o, struct pawl_error *err)
+{
+	const char *env = getenv("PAWL_HUB");
+	const char *hub = o->hub ? o->hub : env && *env ? env : rt->config.hub ? rt->config.hub : HUB_DEFAULT;
+
+	rt->hub = strdup(hub);
+	return rt->hub ? 0 : err_nomem(err);
+}
+
+static void settle_options(struct pawl_runtime *rt, const pawl_options *o)
+{
+	if (o->resident_max > 0)
+		rt->config.engine.resident_max = (uint32_t)o->resident_max;
+	if (o->threads_max > 0)
+		rt->config.workers.threads_max = (uint32_t)o->threads_max;
+	rt->config.engine.replay_only = rt->config.engine.replay_only || o->replay_only;
+	rt->allow_volatile = rt->config.allow_volatile || o->allow_volatile;
+	rt->handle_signals = o->handle_signals;
+	rt->engine = (struct engine_options){ .resident = !rt->config.engine.replay_only && coro_has_stacks(),
+		.stack_bytes = (size_t)rt->config.engine.stack_bytes, .memory_max = (size_t)rt->config.engine.memory_max,
+		.events_buffered_max = rt->config.limits.events_buffered_max, .load_spill = load_spill, .log = orchestration_log, .arg = rt };
+}
+
+static int open_provider(struct pawl_runtime *rt, const pawl_options *o, struct pawl_error *err)
+{
+	const struct pawl_provider_ops *ops = o->provider ? o->provider : &pawl_provider_fs;
+	struct pawl_provider_options p = { .hub = rt->hub, .create = true, .journal_bytes = rt->config.journal.segment_bytes,
+		.journal_segments = rt->config.journal.segments, .pad_frames = rt->config.journal.pad, .watches_max = rt->config.drops.watches_max,
+		.message_bytes_max = rt->config.drops.bytes_max, .allow_volatile = rt->allow_volatile, .os = rt->os };
+	int rc = ops->open(&p, &rt->provider, err);
+
+	return rc < 0 ? rc : ops->acquire(rt->provider, err);
+}
+
+static void on_signal(void *arg, int signal)
+{
+	struct pawl_runtime *rt = arg;
+
+	if (signal == SIGHUP) {
+		rt->reload_wanted = true;
+	} else if (rt->stopping) {
+		log_warning("stopping at once: what was running starts again next time");
+		_exit(128 + signal);
+	} else {
+		atomic_store(&rt->stop_wanted, true);
+	}
+}
+
+static int open_loop(struct pawl_runtime *rt, struct pawl_error *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+	int rc = loop_new(&rt->loop, err);
+
+	if (rc == 0 && rt->handle_signals)
+		rc = loop_on_signals(rt->loop, signals, on_signal, rt, err);
+	if (rc == 0)
+		rc = loop_on_clock_set(rt->loop, effects_clock_set, rt, err);
+	/* two more than activities: a commit and a checkpoint must never wait for those */
+	return rc < 0 ? rc : crew_new(&rt->crew, rt->config.workers.threads_max + 2, runtime_loop, wake, rt, err);
+}
+
+static int open_parts(struct pawl_runtime *rt, const pawl_options *o, struct pawl_error *err)
+{
+	char boot[OS_BOOT_ID_SIZE];
+	int rc = config_load(&rt->config, o->config, err);
+
+	if (rc < 0)
+		return rc;
+	settle_options(rt, o);
+	if (rt->os->boot_id(rt->os->self, boot) < 0)
+		return err_set(err, PAWL_EIO, "cannot read the boot id");
+	snprintf(rt->boot, sizeof(rt->boot), "%.8s", boot);
+	rc = choose_hub(rt, o, err);
+	if (rc == 0)
+		rc = registry_new(&rt->registry, &rt->config, err);
+	if (rc == 0)
+		rc = open_loop(rt, err);
+	if (rc == 0)
+		rc = open_provider(rt, o, err);
+	if (rc == 0)
+		rc = instances_load(rt, err);
+	return rc < 0 ? rc : inbox_open(rt, err);
+}
+
+int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error *err)
+{
+	static const pawl_options none;
+	struct pawl_runtime *rt = calloc(1, sizeof(*rt));
+
+	if (!rt || config_init(&rt->config) < 0) {
+		free(rt);
+		return err_nomem(err);
+	}
+	options = options ? options : &none;
+	rt->os = options->os ? options->os : os_linux();
+	map_init(&rt->instances);
+	heap_init(&rt->timers);
+	rt->ready_end = &rt->ready;
+	rt->thread_queue_end = &rt->thread_queue;
+	rt->process_queue_end = &rt->process_queue;
+	rt->requests_end = &rt->requests;
+	rt->rescan_ns = rt->again_ns = -1;
+	atomic_init(&rt->stop_wanted, false);
+	pthread_mutex_init(&rt->request_lock, NULL);
+	pthread_cond_init(&rt->request_done, NULL);
+	int rc = open_parts(rt, options, err);
+	if (rc < 0) {
+		pawl_close(rt);
+		return rc;
+	}
+	*out = rt;
+	return 0;
+}
+
+void pawl_close(pawl_runtime *rt)
+{
+	if (!rt)
+		return;
+	requests_close(rt);
+	turns_release(rt);
+	instances_release(rt);
+	works_release(rt);
+	heap_release(&rt->timers);
+	if (rt->provider)
+		rt->provider->ops->close(rt->provider);
+	crew_free(rt->crew);
+	loop_free(rt->loop);
+	registry_free(rt->registry);
+	config_release(&rt->config);
+	pthread_mutex_destroy(&rt->request_lock);
+	pthread_cond_destroy(&rt->request_done);
+	coro_trim();
+	free(rt->hub);
+	free(rt);
+}
+
+/* ---- maintenance ---- */
+
+static void provider_job_run(struct crew_job *job)
+{
+	struct provider_job *p = (struct provider_job *)job;
+
+	(void)p->work->run(p->work);
+}
+
+/* True when there is more to do at once. */
+static bool maintain(struct pawl_runtime *rt, bool idle)
+{
+	struct pawl_error err = { 0 };
+	struct pawl_job *work = NULL;
+	int64_t now = rt->os->boot_ns(rt->os->self);
+
+	if (rt->maintaining || now < rt->maintain_after_ns)
+		return false;
+	int rc = rt->provider->ops->maintain(rt->provider, idle, &work, &err);
+	if (rc < 0) {
+		if (!rt->maintain_failed)
+			log_error("%s; commits go on while the journal has room", err.text);
+		rt->maintain_failed = true;
+		rt->maintain_after_ns = now + 1000000000;
+		return false;
+	}
+	if (work) {
+		rt->maintain_job = (struct provider_job){ { provider_job_run, NULL }, work, false };
+		rt->maintaining = true;
+		crew_submit(rt->crew, &rt->maintain_job.job);
+	}
+	return rc > 0;
+}
+
+static void maintain_finished(struct pawl_runtime *rt)
+{
+	struct pawl_error err = { 0 };
+	struct pawl_job *work = rt->maintain_job.work;
+
+	rt->maintaining = false;
+	int rc = work->end(work, &err);
+	if (rc < 0 && !rt->maintain_failed)
+		log_error("checkpoint: %s; trying again", err.text);
+	if (rc == 0 && rt->maintain_failed)
+		log_notice("checkpoint works again");
+	rt->maintain_failed = rc < 0;
+	rt->maintain_after_ns = rc < 0 ? rt->os->boot_ns(rt->os->self) + 1000000000 : 0;
+}
+
+/* ---- the loop ---- */
+
+static void finish_jobs(struct pawl_runtime *rt)
+{
+	struct crew_job *job = crew_finished(rt->crew);
+
+	while (job) {
+		struct crew_job *next = job->next;
+		if (job == &rt->commit_job.job)
+			commit_finished(rt, &rt->commit_job);
+		else if (job == &rt->maintain_job.job)
+			maintain_finished(rt);
+		else
+			work_finished(rt, job);
+		job = next;
+	}
+}
+
+static void begin_stop(struct pawl_runtime *rt)
+{
+	rt->stopping = true;
+	rt->stop_by_ns = rt->os->boot_ns(rt->os->self) + rt->config.process.grace_ms * 1000000 + STOP_SLACK_NS;
+	log_notice("stopping%s", works_running(rt) ? ": waiting for the activities that run" : "");
+	notify_stopping();
+	works_cancel_all(rt);
+}
+
+/* Nothing on its way any more: what was done is recorded, what was not starts again next time. */
+static bool stopped(struct pawl_runtime *rt)
+{
+	if (!rt->stopping || rt->committing || rt->maintaining)
+		return false;
+	bool late = rt->os->boot_ns(rt->os->self) >= rt->stop_by_ns;
+	if (works_running(rt)) {
+		if (late && rt->handle_signals) {
+			log_warning("%u activities do not return: leaving without them", rt->threads_running + rt->processes_running);
+			rt->provider->ops->close(rt->provider);
+			_exit(0);
+		}
+		return false;
+	}
+	return late || rt->failed || (!rt->ready && rt->next.count == 0 && rt->flying.count == 0);
+}
+
+static void reload(struct pawl_runtime *rt)
+{
+	rt->reload_wanted = false;
+	rt->look = rt->look_all = true;
+	log_notice("looking again: drop directories, activity directories and parked instances (settings and plugins need a restart)");
+	instances_unpark(rt);
+	effects_poke(rt);
+}
+
+static void earliest(int64_t *at, int64_t candidate)
+{
+	if (candidate >= 0 && (*at < 0 || candidate < *at))
+		*at = candidate;
+}
+
+static void set_timer(struct pawl_runtime *rt)
+{
+	int64_t at = -1;
+
+	if (rt->timers.count)
+		at = heap_min(&rt->timers)->key;
+	earliest(&at, process_next_deadline(rt->loop));
+	earliest(&at, rt->rescan_ns);
+	earliest(&at, rt->again_ns);
+	if (rt->stalled_until_ns && (rt->ready || rt->next.count || rt->flying.count))
+		earliest(&at, rt->stalled_until_ns);
+	if (rt->maintain_failed)
+		earliest(&at, rt->maintain_after_ns);
+	if (rt->stopping)
+		earliest(&at, rt->stop_by_ns);
+	if (rt->watchdog_ns > 0)
+		earliest(&at, rt->watchdog_at_ns);
+	loop_set_timer(rt->loop, at);
+}
+
+static void kick_watchdog(struct pawl_runtime *rt, int64_t now)
+{
+	if (rt->watchdog_ns <= 0 || now < rt->watchdog_at_ns)
+		return;
+	notify_watchdog();
+	rt->watchdog_at_ns = now + rt->watchdog_ns;
+}
+
+/* Everything that can be done now without waiting. */
+static int step(struct pawl_runtime *rt, struct pawl_error *err)
+{
+	int64_t now = rt->os->boot_ns(rt->os->self);
+	int rc = 0;
+
+	finish_jobs(rt);
+	requests_serve(rt);
+	if (atomic_load(&rt->stop_wanted) && !rt->stopping)
+		begin_stop(rt);
+	if (rt->reload_wanted)
+		reload(rt);
+	effects_fire_due(rt, now);
+	process_check_deadlines(rt->loop, now);
+	if (!rt->stopping)
+		rc = inbox_look(rt, err);
+	if (rt->purge_count && !rt->committing)
+		inbox_purge_waiting(rt);
+	works_pump(rt);
+	if (rc == 0)
+		rc = turns_run(rt, err);
+	kick_watchdog(rt, now);
+	return rc;
+}
+
+static bool more_to_do(const struct pawl_runtime *rt)
+{
+	bool stalled = rt->stalled_until_ns && rt->os->boot_ns(rt->os->self) < rt->stalled_until_ns;
+
+	if (rt->thread_queue && rt->threads_running < rt->config.workers.threads_max)
+		return true;
+	if (rt->process_queue && rt->processes_running < rt->config.workers.processes_max)
+		return true;
+	if (rt->look || rt->look_all)
+		return !rt->stopping;
+	return !stalled && !rt->committing && !rt->maintaining && (rt->ready || rt->next.count || rt->flying.count);
+}
+
+static bool end_loop(struct pawl_runtime *rt, int rc, const struct pawl_error *err)
+{
+	if (rc < 0 && !rt->failed) {
+		rt->failed = true;
+		rt->fatal = *err;
+	}
+	return true;
+}
+
+/* What the holder of the baton does. */
+static bool runtime_loop(void *arg)
+{
+	struct pawl_runtime *rt = arg;
+	struct pawl_error err = { 0 };
+
+	for (;;) {
+		int rc = step(rt, &err);
+		if (rc < 0 || (rt->failed && !rt->committing && !rt->maintaining) || stopped(rt))
+			return end_loop(rt, rc, &err);
+		if (rt->lend) {
+			struct crew_job *job = rt->lend;
+			rt->lend = NULL;
+			if (!crew_lend(rt->crew, job))
+				return false;
+			rc = loop_wait(rt->loop, false, &err);
+		} else {
+			bool more = more_to_do(rt);
+			more = maintain(rt, !more) || more;
+			set_timer(rt);
+			rc = loop_wait(rt->loop, !more, &err);
+		}
+		if (rc < 0)
+			return end_loop(rt, rc, &err);
+	}
+}
+
+/* ---- running ---- */
+
+int pawl_run(pawl_runtime *rt, struct pawl_error *err)
+{
+	rt->watchdog_ns = notify_watchdog_interval_ms() * 1000000 / 2;
+	rt->watchdog_at_ns = 0;
+	log_notice("pawl %s runs '%s': %zu instances", PAWL_VERSION, rt->hub, rt->instances.count);
+	notify_ready();
+	crew_run(rt->crew);
+	requests_close(rt);
+	if (rt->failed) {
+		log_error("stopped: %s", rt->fatal.text[0] ? rt->fatal.text : "out of memory; restart to go on from history");
+		if (err)
+			*err = rt->fatal.text[0] ? rt->fatal : (struct pawl_error){ PAWL_ENOMEM, 0, "out of memory" };
+		return rt->fatal.code ? rt->fatal.code : PAWL_ENOMEM;
+	}
+	log_notice("stopped");
+	return 0;
+}
+
+void pawl_stop(pawl_runtime *rt)
+{
+	atomic_store(&rt->stop_wanted, true);
+	loop_wake(rt->loop);
+}
