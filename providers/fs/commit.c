@@ -48,17 +48,35 @@ static int check_create(struct fs *fs, const struct pawl_record *r, struct pawl_
 	return 0;
 }
 
-static int check_offset(struct history_file *f, const struct pawl_record *r, struct pawl_error *err)
+static int check_offset(struct fs *fs, struct history_file *f, const struct pawl_record *r, struct pawl_error *err)
 {
-	if (r->offset == f->size)
-		return 0;
-	if (r->offset < f->size && f->oldest_generation == 0 && f->pending.len == 0) {
-		f->size = f->flushed = r->offset; /* first touch: the reader found a torn tail behind it */
-		f->cut = true;
-		return 0;
+	if (f->batch != fs->batches) {
+		f->batch = fs->batches;
+		f->batch_end = f->size;
+		/* first touch: the reader found a torn tail behind what it wants to go on from */
+		if (r->offset < f->size && f->oldest_generation == 0 && f->pending.len == 0 && !history_tail_is_good(fs, f, r->offset)) {
+			f->size = f->flushed = f->batch_end = r->offset;
+			f->cut = true;
+		}
 	}
-	return err_set(err, PAWL_EINVALID, "history of '%s' has %llu bytes, not %llu", r->instance,
-	               (unsigned long long)f->size, (unsigned long long)r->offset);
+	if (r->offset != f->batch_end)
+		return err_set(err, PAWL_EINVALID, "history of '%s' has %llu bytes, not %llu", r->instance,
+		               (unsigned long long)f->batch_end, (unsigned long long)r->offset);
+	f->batch_end += r->len;
+	return 0;
+}
+
+/* An execution that is not there yet follows one that is. */
+static int check_new_execution(struct fs *fs, const struct pawl_record *r, struct pawl_error *err)
+{
+	int rc;
+	struct history_file *before = r->execution > 1 ? histories_get(fs, r->instance, r->execution - 1, err, &rc) : NULL;
+
+	if (before && before->size > 0)
+		return 0;
+	if (fs_exists(fs, "instances/%s", r->instance) && r->execution > 1)
+		return err_set(err, PAWL_EINVALID, "instance '%s' has no execution %llu", r->instance, (unsigned long long)r->execution - 1);
+	return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", r->instance);
 }
 
 static int check_record(struct fs *fs, const struct pawl_record *r, struct history_file **f, struct pawl_error *err)
@@ -72,9 +90,13 @@ static int check_record(struct fs *fs, const struct pawl_record *r, struct histo
 	*f = histories_get(fs, r->instance, r->execution, err, &rc);
 	if (rc < 0)
 		return rc;
-	if (!r->create && !(*f)->made && (*f)->size == 0 && r->execution == 1)
-		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", r->instance);
-	return check_offset(*f, r, err);
+	if (r->create && ((*f)->size > 0 || (*f)->batch == fs->batches))
+		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", r->instance);
+	if ((*f)->archived)
+		return err_set(err, PAWL_ESTATE, "instance '%s' has ended and is archived", r->instance);
+	if (!r->create && (*f)->size == 0)
+		rc = check_new_execution(fs, r, err);
+	return rc < 0 ? rc : check_offset(fs, *f, r, err);
 }
 
 /* mkdir is what makes an id exist, for us and for a `pawl start` that races with us. */
@@ -153,6 +175,7 @@ static int commit_prepare(struct commit_job *c, struct pawl_error *err)
 	const struct pawl_batch *b = c->batch;
 	int rc = check_spills(b, err);
 
+	c->fs->batches++;
 	for (size_t i = 0; rc == 0 && i < b->record_count; i++)
 		rc = check_record(c->fs, &b->records[i], &c->files[i], err);
 	if (rc == 0)

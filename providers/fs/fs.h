@@ -166,6 +166,7 @@ struct history_file {
 	uint64_t oldest_generation; /* oldest segment with bytes that no sync of this file covers; 0 = all covered */
 	uint64_t pending_generation; /* the segment that the first pending byte is in */
 	int fd;
+	uint64_t batch, batch_end; /* the commit that is being prepared, and where its last record of this file ends */
 	bool made;         /* the file and its directory are there */
 	bool cut;          /* the file is longer than flushed: torn bytes to be put aside */
 	bool archived;     /* lives in archive/ */
@@ -189,6 +190,7 @@ struct fs {
 	struct history_file *dirty; /* ring of files with pending bytes: next_dirty from dirty */
 	size_t open_fds, pending_bytes;
 	struct commit_job *committing;
+	uint64_t batches;
 	struct checkpoint_job *checkpointing;
 	bool rewrite_wanted;
 	bool instances_changed, archive_changed; /* directory entries to sync at the next checkpoint */
@@ -211,6 +213,8 @@ bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
 struct history_file *histories_get(struct fs *fs, const char *id, uint64_t execution, struct pawl_error *err, int *rc);
 struct history_file *histories_find(struct fs *fs, const char *id, uint64_t execution);
 int histories_append(struct fs *fs, struct history_file *f, const void *data, size_t len);
+/* Are the bytes from offset to the end of the file whole lines with good checksums? */
+bool history_tail_is_good(struct fs *fs, const struct history_file *f, uint64_t offset);
 int history_flush(struct fs *fs, struct history_file *f, struct pawl_error *err);
 void history_close_fd(struct fs *fs, struct history_file *f);
 void histories_forget(struct fs *fs, struct history_file *f); /* clean: out of the table */

@@ -3,6 +3,7 @@
  * the file through the page cache soon after, when the loop has time, and the disk at a checkpoint. Until then the
  * journal is the truth, and readers overlay it.
  */
+#include "base/crc32c.h"
 #include "fs.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -206,6 +207,27 @@ void histories_release(struct fs *fs)
 {
 	map_each(&fs->files, release_one, fs);
 	map_release(&fs->files);
+}
+
+/* Are the bytes from offset to the end of the file whole lines with good checksums? */
+bool history_tail_is_good(struct fs *fs, const struct history_file *f, uint64_t offset)
+{
+	char path[PATH_SIZE], *text = NULL;
+	size_t len = 0;
+	uint32_t crc;
+
+	file_path(path, f);
+	bool good = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, &text, &len) == 0 && len > offset;
+	const char *at = good ? text + offset : NULL, *end = good ? text + len : NULL;
+
+	while (good && at < end) {
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+		good = lf && lf - at > 9 && lf[-9] == '\t' && text_parse_hex32(slice_make(lf - 8, 8), &crc) == 0 &&
+		       crc == crc32c(0, at, (size_t)(lf - 9 - at));
+		at = lf ? lf + 1 : end;
+	}
+	free(text);
+	return good;
 }
 
 /* ---- writing ---- */

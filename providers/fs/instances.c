@@ -160,7 +160,8 @@ static int newest_execution(struct fs *fs, const char *id, const char *home, uin
 	if (rc < 0 && rc != -ENOENT)
 		return err_sys(err, -rc, "cannot list '%s'", home);
 	if (fs->owner) {
-		while (histories_find(fs, id, n.execution + 1))
+		struct history_file *f;
+		while ((f = histories_find(fs, id, n.execution + 1)) && f->size > 0)
 			n.execution++;
 	} else {
 		struct overlay *o;

@@ -60,8 +60,10 @@ static int check_text(const char *what, const char *text, bool (*good)(struct sl
 
 static int message_check(struct fs *fs, const struct pawl_message *m, struct pawl_error *err)
 {
-	int rc = fs_check_id(m->instance, err);
+	int rc = m->kind == PAWL_MESSAGE_START && !m->instance ? 0 : fs_check_id(m->instance, err);
 
+	if ((size_t)m->kind >= KIND_COUNT)
+		return err_set(err, PAWL_EINVALID, "message kind %d is not known", (int)m->kind);
 	if (rc == 0 && m->kind == PAWL_MESSAGE_RAISE)
 		rc = check_text("event name", m->name ? m->name : "", text_is_event_name, err);
 	if (rc == 0 && m->kind == PAWL_MESSAGE_START)
@@ -180,7 +182,7 @@ int fs_send(struct pawl_provider *p, const struct pawl_message *m, struct pawl_e
 		envelope_write(&text, m, id);
 		if (!buf_ok(&text))
 			rc = err_nomem(err);
-		else if (m->kind == PAWL_MESSAGE_START)
+		else if (m->kind == PAWL_MESSAGE_START && m->instance)
 			rc = send_start(fs, m, &text, id, err);
 		else
 			rc = send_control(fs, &text, id, err);

@@ -7,7 +7,6 @@
  * journal names, and the segments stay as they are until a checkpoint. Nothing is synced before serving: the bytes are
  * in the journal still. So the time is bounded by the journal's size, not by the number of instances.
  */
-#include "base/crc32c.h"
 #include "fs.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -37,25 +36,6 @@ static bool same_bytes(struct fs *fs, const char *path, const struct overlay_fil
 	return same;
 }
 
-/* Are the bytes from offset to the end of the file whole lines with good checksums? */
-static bool good_lines(struct fs *fs, const char *path, uint64_t offset)
-{
-	char *text = NULL;
-	size_t len = 0;
-	uint32_t crc;
-	bool good = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, &text, &len) == 0 && len > offset;
-	const char *at = good ? text + offset : NULL, *end = good ? text + len : NULL;
-
-	while (good && at < end) {
-		const char *lf = memchr(at, '\n', (size_t)(end - at));
-		good = lf && lf - at > 9 && lf[-9] == '\t' && text_parse_hex32(slice_make(lf - 8, 8), &crc) == 0 &&
-		       crc == crc32c(0, at, (size_t)(lf - 9 - at));
-		at = lf ? lf + 1 : end;
-	}
-	free(text);
-	return good;
-}
-
 /*
  * Bytes behind what the journal knows: histories are never ahead of the journal, so these are zeros or rests of a disk
  * that tore the end of the file; they are cut when the next line is written, and kept aside then. If they are good lines
@@ -69,7 +49,7 @@ static int adopt(struct recovery *r, struct history_file *f, struct overlay_file
 
 	snprintf(path, sizeof(path), "%s/%s/%llu.history", f->archived ? "archive" : "instances", f->id, (unsigned long long)f->execution);
 	if (f->made && f->size >= o->end && same_bytes(fs, path, o)) {
-		f->cut = f->size > o->end && !good_lines(fs, path, o->end);
+		f->cut = f->size > o->end && !history_tail_is_good(fs, f, o->end);
 		if (f->cut)
 			f->size = o->end;
 		f->flushed = f->size;

@@ -390,7 +390,7 @@ int cli_check_ids(struct cli *c)
 
 /* ---- configuration and hub ---- */
 
-static const char *config_path(const struct cli *c)
+const char *cli_config_path(const struct cli *c)
 {
 	const char *env = getenv("PAWL_CONFIG");
 
@@ -403,7 +403,7 @@ int cli_load_config(struct cli *c)
 		return 0;
 	int rc = config_init(&c->config);
 	c->config_loaded = true;
-	return rc < 0 ? err_nomem(&c->err) : config_load(&c->config, config_path(c), &c->err);
+	return rc < 0 ? err_nomem(&c->err) : config_load(&c->config, cli_config_path(c), &c->err);
 }
 
 int cli_find_hub(struct cli *c)

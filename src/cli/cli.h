@@ -101,6 +101,7 @@ int cli_number(struct cli *c, enum cli_opt opt, uint64_t min, uint64_t max, uint
 int cli_payload(struct cli *c, enum cli_opt opt, char **data, size_t *len) PAWL_MUST_USE;
 int cli_check_id(struct cli *c, const char *id) PAWL_MUST_USE;
 int cli_check_ids(struct cli *c) PAWL_MUST_USE; /* all arguments */
+const char *cli_config_path(const struct cli *c); /* NULL: the usual place */
 int cli_load_config(struct cli *c) PAWL_MUST_USE;
 int cli_find_hub(struct cli *c) PAWL_MUST_USE;
 

@@ -57,6 +57,11 @@ int instance_read(struct cli *c, const char *id, uint64_t execution, struct cli_
 	int rc = c->provider->ops->read(c->provider, id, execution, &i->text, &i->len, &i->execution, &c->err);
 	if (rc == 0)
 		rc = fold(c, i);
+	if (rc == PAWL_ECORRUPT) {
+		i->damaged = true;
+		i->note = strdup(c->err.text);
+		rc = i->note ? 0 : err_nomem(&c->err);
+	}
 	if (rc == 0 && !instance_is_ended(i))
 		take_note(c, i);
 	return rc;
@@ -204,11 +209,10 @@ static void summary_waits(struct cli *c, const struct cli_instance *i, struct bu
 		buf_addf(out, "; and %u more", i->view.open_count - shown);
 }
 
-static void summary_end(struct cli *c, const struct cli_instance *i, struct buf *out)
+static void summary_end(const struct cli_instance *i, struct buf *out)
 {
 	const struct view *v = &i->view;
 
-	(void)c;
 	if (v->status == STATUS_COMPLETED && v->output_file)
 		buf_addf(out, "%zu bytes in %s", v->output_len, v->output_file);
 	else if (v->status == STATUS_COMPLETED && v->output)
@@ -224,7 +228,7 @@ void instance_summary(struct cli *c, const struct cli_instance *i, struct buf *o
 	if (i->damaged)
 		buf_adds(out, i->note ? i->note : "");
 	else if (instance_is_ended(i))
-		summary_end(c, i, out);
+		summary_end(i, out);
 	else if (i->note)
 		buf_addf(out, "parked: %s", i->note);
 	else if (i->view.status == STATUS_PENDING)
@@ -279,14 +283,13 @@ static void json_failure(const struct view *v, struct buf *out)
 	buf_addc(out, '}');
 }
 
-static int json_payload(struct buf *out, const char *key, char *data, size_t len, int rc)
+static void json_payload(struct buf *out, const char *key, char *data, size_t len)
 {
-	if (rc == 0 && data) {
+	if (data) {
 		json_add_key(out, key);
 		payload_add(out, slice_make(data, len));
 	}
 	free(data);
-	return rc;
 }
 
 static int json_payloads(struct cli *c, const struct cli_instance *i, bool input, struct buf *out)
@@ -296,9 +299,13 @@ static int json_payloads(struct cli *c, const struct cli_instance *i, bool input
 	int rc = 0;
 
 	if (input && i->history.count)
-		rc = json_payload(out, "input", data, len, instance_payload(c, i, &i->history.events[0], &data, &len));
+		rc = instance_payload(c, i, &i->history.events[0], &data, &len);
+	if (rc < 0)
+		return rc;
+	json_payload(out, "input", data, len);
+	rc = instance_output(c, i, &data, &len);
 	if (rc == 0)
-		rc = json_payload(out, "output", data, len, instance_output(c, i, &data, &len));
+		json_payload(out, "output", data, len);
 	return rc;
 }
 

@@ -4,7 +4,7 @@
  *
  *	message                 dropped when                                            else
  *	any                     its id is in history: DUPLICATE; ended: STALE
- *	EventRaised             (name, key) is in history: DUPLICATE; a limit: REFUSED   goes to the oldest wait, or waits
+ *	EventRaised             (name, key) is in history: DUPLICATE; a limit: REFUSED   to the oldest wait, or kept
  *	ActivityCompleted       ref is no open activity: STALE                           the task is done
  *	ActivityFailed          the same, or not the attempt that runs: STALE            Retrying by policy, else Failed
  *	TimerFired              ref is no open timer: STALE                              the task is done

@@ -2,9 +2,9 @@
  * replay.c - the cursor over history, and what happens when the code waits.
  *
  * Every wait calls replay_next_turn. While history has more, the next recorded turn is applied; the decisions that
- * follow it there are then checked one by one as the code makes them. At the end of history the live turn's messages are
- * applied, once for each call; with none left the stack is suspended. So the code runs straight through, and it cannot
- * tell a recorded turn from a new one.
+ * follow it there are then checked one by one as the code makes them. At the end of history the live turn's messages
+ * are applied, once for each call; with none left the stack is suspended. So the code runs straight through, and it
+ * cannot tell a recorded turn from a new one.
  */
 #include "engine/internal.h"
 #include <assert.h>

@@ -71,7 +71,7 @@ struct report {
 
 static _Noreturn void give_up(int fd, enum spawn_step step, int sys)
 {
-	struct report report = { step, sys };
+	struct report report = { (int)step, sys };
 	ssize_t n = write(fd, &report, sizeof(report));
 
 	_exit(n < 0 ? 126 : 127);

@@ -20,84 +20,35 @@
  * The end of a program is told by a pidfd. Kernels without (before 5.3, or forbidden by a filter): SIGCHLD writes to
  * a pipe of the loop, then all programs of the loop are looked at. SIGCHLD must then not be blocked or taken by others.
  */
-#include "runtime/process.h"
-#include "base/buf.h"
+#include "runtime/process_impl.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "os/os.h"
-#include "os/spawn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000
 #define LINGER_NS (1000 * (int64_t)NS_PER_MS)
 #define CHUNK (16 * 1024)
 #define PIPE_BYTES_MAX (1024 * 1024) /* what a pipe may hold unless its owner is privileged */
-#define LINE_MAX_BYTES 200
-#define EXIT_DEFERRED 75
-#define EXIT_FAILED 100
 
-enum state { RUNNING, ENDING, KILLED, STILLBORN };
-enum reason { NO_REASON, TOO_LATE, TOO_LARGE, NO_MEMORY, NOT_STARTED, NOT_WANTED };
-
-/* The last line with something in it; of a long one the beginning. */
-struct last_line {
-	char done[LINE_MAX_BYTES + 1], now[LINE_MAX_BYTES + 1];
-	size_t now_len; /* goes over the limit by one when the line does */
-	bool now_has_text;
-};
-
-struct process_list {
-	struct loop *loop;
-	struct process *first;
-	int children; /* readable when some child may have ended; -1 where pidfds tell */
-};
-
-struct process {
-	struct process *next;
-	struct process_list *list;
-	enum state state;
-	enum reason reason;
-	pid_t pid;
-	int pidfd, in, out, errors, log;
-	bool ended; /* the program; what it has left behind may go on */
-	struct spawn_status status;
-	char *input; /* what is left of it */
-	size_t input_len, input_at;
-	struct buf output;
-	struct last_line line;
-	uint64_t output_max, log_max, log_len;
-	int64_t timeout_ms, grace_ms;
-	int64_t started_ns, ended_ns, deadline_ns; /* deadline < 0: none */
-	void (*done)(void *arg, struct process_result *result);
-	void *arg;
-	struct process_result result;
-};
-
-static void settle(struct process *p);
-
-static int64_t now_ns(void)
+int64_t process_now_ns(void)
 {
 	const struct os *os = os_linux();
 
 	return os->boot_ns(os->self);
 }
 
-static int64_t later(int64_t ns, int64_t ms)
+int64_t process_later(int64_t ns, int64_t ms)
 {
 	if (ms < 0)
 		ms = 0;
-	return ms > (INT64_MAX - ns) / NS_PER_MS ? INT64_MAX : ns + ms * NS_PER_MS;
+	return ms > (INT64_MAX - ns) / NS_PER_MS ? -1 : ns + ms * NS_PER_MS; /* too far away to come */
 }
 
-static void close_fd(int *fd)
+void process_close_fd(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
@@ -107,53 +58,7 @@ static void close_fd(int *fd)
 static void drop_fd(struct process *p, int *fd)
 {
 	loop_remove(p->list->loop, *fd);
-	close_fd(fd);
-}
-
-/* the last line on stderr */
-
-static void line_end(struct last_line *l)
-{
-	if (l->now_has_text) {
-		l->now[l->now_len < LINE_MAX_BYTES ? l->now_len : LINE_MAX_BYTES] = '\0';
-		if (l->now_len > LINE_MAX_BYTES)
-			text_mark_cut(l->now, sizeof(l->now));
-		memcpy(l->done, l->now, sizeof(l->done));
-	}
-	l->now_len = 0;
-	l->now_has_text = false;
-}
-
-static void line_addc(struct last_line *l, char c)
-{
-	if ((unsigned char)c < ' ' || c == 0x7f)
-		c = c == '\t' ? ' ' : '?';
-	if (c != ' ')
-		l->now_has_text = true;
-	if (l->now_len < LINE_MAX_BYTES)
-		l->now[l->now_len] = c;
-	if (l->now_len <= LINE_MAX_BYTES)
-		l->now_len++;
-}
-
-/* A carriage return ends a line too: that is how programs draw their progress. */
-static void line_add(struct last_line *l, const char *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (data[i] == '\n' || data[i] == '\r')
-			line_end(l);
-		else
-			line_addc(l, data[i]);
-}
-
-static const char *line_text(struct last_line *l)
-{
-	line_end(l);
-	if (!text_is_utf8(slice_of(l->done)))
-		for (char *c = l->done; *c; c++)
-			if ((unsigned char)*c >= 0x80)
-				*c = '?';
-	return l->done;
+	process_close_fd(fd);
 }
 
 /* ending it */
@@ -170,12 +75,12 @@ static void stop(struct process *p, enum reason reason, int64_t now)
 	if (p->state != RUNNING)
 		return;
 	p->state = ENDING;
-	p->deadline_ns = later(now, p->grace_ms);
+	p->deadline_ns = process_later(now, p->grace_ms);
 	signal_group(p, SIGTERM);
 	signal_group(p, SIGCONT); /* a stopped one must run to see it */
 }
 
-static void kill_group(struct process *p)
+void process_kill_group(struct process *p)
 {
 	p->state = KILLED;
 	p->deadline_ns = -1;
@@ -201,7 +106,7 @@ static void write_input(struct process *p)
 	p->input = NULL;
 }
 
-static void on_input(void *arg, unsigned events)
+void process_on_input(void *arg, unsigned events)
 {
 	(void)events;
 	write_input(arg);
@@ -227,16 +132,16 @@ static void take_output(struct process *p, const char *data, size_t len)
 		return;
 	buf_add(&p->output, data, len <= room ? len : (size_t)room);
 	if (!buf_ok(&p->output))
-		stop(p, NO_MEMORY, now_ns());
+		stop(p, NO_MEMORY, process_now_ns());
 	else if (len > room)
-		stop(p, TOO_LARGE, now_ns());
+		stop(p, TOO_LARGE, process_now_ns());
 }
 
 static void take_errors(struct process *p, const char *data, size_t len)
 {
 	uint64_t room = p->log_max ? p->log_max - p->log_len : UINT64_MAX;
 
-	line_add(&p->line, data, len);
+	last_line_add(&p->line, data, len);
 	if (len > room)
 		len = (size_t)room;
 	while (p->log >= 0 && len > 0) {
@@ -268,24 +173,6 @@ static size_t read_piece(struct process *p, int *fd)
 	return (size_t)n;
 }
 
-static void on_output(void *arg, unsigned events)
-{
-	struct process *p = arg;
-
-	(void)events;
-	read_piece(p, &p->out);
-	settle(p);
-}
-
-static void on_errors(void *arg, unsigned events)
-{
-	struct process *p = arg;
-
-	(void)events;
-	read_piece(p, &p->errors);
-	settle(p);
-}
-
 /* All that the program has left in the pipe; somebody else may still write, so not for ever. */
 static void drain(struct process *p, int *fd)
 {
@@ -293,104 +180,6 @@ static void drain(struct process *p, int *fd)
 
 	while (*fd >= 0 && most > 0 && (n = read_piece(p, fd)) > 0)
 		most -= n < most ? n : most;
-}
-
-/* the verdict */
-
-static void PAWL_PRINTF(4, 5) verdict(struct process_result *r, enum work_outcome outcome, const char *code, const char *fmt, ...)
-{
-	va_list args;
-
-	r->outcome = outcome;
-	snprintf(r->code, sizeof(r->code), "%s", code);
-	va_start(args, fmt);
-	if (vsnprintf(r->message, sizeof(r->message), fmt, args) >= (int)sizeof(r->message))
-		text_mark_cut(r->message, sizeof(r->message));
-	va_end(args);
-}
-
-/* What it said itself tells more than its code, which is in the result anyway. */
-static void judge_exit(struct process *p, enum work_outcome outcome, const char *what, int number)
-{
-	const char *said = line_text(&p->line);
-	char code[32];
-
-	snprintf(code, sizeof(code), "%s:%d", what, number);
-	if (*said)
-		verdict(&p->result, outcome, code, "%s", said);
-	else
-		verdict(&p->result, outcome, code, "ended with %s %d", what, number);
-}
-
-static enum work_outcome outcome_of_exit(int code)
-{
-	return code == EXIT_DEFERRED ? WORK_DEFERRED : code == EXIT_FAILED ? WORK_FAILED : WORK_STALLED;
-}
-
-static void judge_status(struct process *p)
-{
-	const struct spawn_status *s = &p->status;
-
-	if (!s->known)
-		verdict(&p->result, WORK_STALLED, "lost", "it has ended, but something else in this program waited for it");
-	else if (s->signal)
-		judge_exit(p, WORK_STALLED, "signal", s->signal);
-	else if (s->exit_code)
-		judge_exit(p, outcome_of_exit(s->exit_code), "exit", s->exit_code);
-	else
-		verdict(&p->result, WORK_COMPLETED, "", "%s", line_text(&p->line));
-}
-
-static void judge_late(struct process *p)
-{
-	char limit[TEXT_TIME_SIZE];
-
-	text_duration(limit, p->timeout_ms);
-	verdict(&p->result, WORK_TIMEOUT, "timeout", "took longer than its limit of %s and was %s", limit,
-	        p->state == KILLED ? "killed, as it did not end when asked to" : "ended");
-}
-
-static void judge(struct process *p)
-{
-	switch (p->reason) {
-	case NO_REASON:
-		judge_status(p);
-		break;
-	case TOO_LATE:
-		judge_late(p);
-		break;
-	case TOO_LARGE:
-		verdict(&p->result, WORK_FAILED, "output-too-large",
-		        "wrote more than %llu bytes to its standard output: write a file and its name instead, or raise the limit",
-		        (unsigned long long)p->output_max);
-		break;
-	case NO_MEMORY:
-		verdict(&p->result, WORK_STALLED, "memory", "out of memory for its output");
-		break;
-	case NOT_STARTED: /* judged when that happened */
-		break;
-	case NOT_WANTED:
-		verdict(&p->result, WORK_CANCELED, "canceled", "canceled");
-		break;
-	}
-}
-
-static void take_result(struct process *p)
-{
-	struct process_result *r = &p->result;
-	struct buf *b = &p->output;
-
-	judge(p);
-	if (b->len > 0 && b->data[b->len - 1] == '\n')
-		buf_truncate(b, b->len - 1);
-	r->output = buf_detach(b, &r->output_len);
-	r->pid = (int)p->pid;
-	r->elapsed_ms = (p->ended_ns - p->started_ns) / NS_PER_MS;
-	if (r->output)
-		return;
-	r->output_len = 0;
-	if (p->reason == NO_REASON)
-		verdict(r, WORK_STALLED, "memory", "out of memory for its output");
 }
 
 /* the list of a loop's processes */
@@ -410,7 +199,7 @@ static int watch_children(struct process_list *list, struct pawl_error *err)
 	return r;
 }
 
-static int list_of(struct process_list **out, struct loop *loop, struct pawl_error *err)
+int process_list_of(struct process_list **out, struct loop *loop, struct pawl_error *err)
 {
 	struct process_list *list = loop_get_user(loop);
 	int r = 0;
@@ -435,7 +224,7 @@ static int list_of(struct process_list **out, struct loop *loop, struct pawl_err
 }
 
 /* The loop may be gone after the last one of its processes. */
-static void list_free_if_empty(struct process_list *list)
+void process_list_free_if_empty(struct process_list *list)
 {
 	if (list->first)
 		return;
@@ -458,18 +247,18 @@ static void list_remove(struct process_list *list, struct process *p)
 
 /* the end of the object */
 
-static void release_fds(struct process *p)
+void process_release_fds(struct process *p)
 {
 	drop_fd(p, &p->in);
 	drop_fd(p, &p->out);
 	drop_fd(p, &p->errors);
 	drop_fd(p, &p->pidfd);
-	close_fd(&p->log);
+	process_close_fd(&p->log);
 }
 
-static void process_free(struct process *p)
+void process_free(struct process *p)
 {
-	release_fds(p);
+	process_release_fds(p);
 	free(p->input);
 	buf_release(&p->output);
 	free(p);
@@ -489,62 +278,164 @@ static void finish(struct process *p)
 			signal_group(p, SIGKILL);
 		spawn_reap(p->pid);
 	}
-	take_result(p);
+	process_take_result(p);
 	result = p->result;
 	list_remove(list, p);
 	process_free(p);
-	list_free_if_empty(list);
+	process_list_free_if_empty(list);
 	done(arg, &result);
 }
 
-/* After every event: is it over? Ends the object then. */
+static bool is_over(const struct process *p)
+{
+	if (p->state == RUNNING)
+		return p->ended && p->out < 0;
+	if (p->state == ENDING)
+		return p->ended && p->out < 0 && p->errors < 0;
+	return p->ended;
+}
+
+/* The last act of every event. */
 static void settle(struct process *p)
 {
-	bool over = p->ended;
-
-	if (p->state == RUNNING)
-		over = over && p->out < 0;
-	else if (p->state == ENDING)
-		over = over && p->out < 0 && p->errors < 0;
-	if (over)
+	if (is_over(p))
 		finish(p);
 }
 
-/* The last wait begins: a daemon that holds its stdout does not hold us up. */
-static bool look_for_end(struct process *p, int64_t now)
+/* When it has just ended, the last wait begins: a daemon that holds its stdout does not hold us up. */
+static void look_for_end(struct process *p, int64_t now)
 {
-	if (p->ended || !spawn_has_ended(p->pid, &p->status))
-		return false;
+	if (p->ended || p->state == STILLBORN || !spawn_has_ended(p->pid, &p->status))
+		return;
 	p->ended = true;
 	p->ended_ns = now;
 	if (p->state == RUNNING)
 		p->deadline_ns = now + LINGER_NS;
 	drop_fd(p, &p->pidfd);
+	drop_fd(p, &p->in);
 	drain(p, &p->out);
 	drain(p, &p->errors);
-	return true;
 }
 
-static void on_pidfd(void *arg, unsigned events)
+void process_on_output(void *arg, unsigned events)
 {
 	struct process *p = arg;
 
 	(void)events;
-	if (look_for_end(p, now_ns()))
-		settle(p);
+	read_piece(p, &p->out);
+	settle(p);
 }
 
-/* Without pidfds. Each round ends one, as its callback may change the list or free it. */
+void process_on_errors(void *arg, unsigned events)
+{
+	struct process *p = arg;
+
+	(void)events;
+	read_piece(p, &p->errors);
+	settle(p);
+}
+
+void process_on_pidfd(void *arg, unsigned events)
+{
+	struct process *p = arg;
+
+	(void)events;
+	look_for_end(p, process_now_ns());
+	settle(p);
+}
+
+static struct process *find(struct loop *loop, bool (*matches)(const struct process *p, int64_t now), int64_t now)
+{
+	struct process_list *list = loop_get_user(loop);
+	struct process *p = list ? list->first : NULL;
+
+	while (p && !matches(p, now))
+		p = p->next;
+	return p;
+}
+
+static bool matches_over(const struct process *p, int64_t now)
+{
+	(void)now;
+	return is_over(p);
+}
+
+/* Without pidfds. Callbacks may change the list or free it, so each search starts anew. */
 static void on_child(void *arg, unsigned events)
 {
 	struct process_list *list = arg;
-	char bytes[64];
+	struct loop *loop = list->loop;
+	int64_t now = process_now_ns();
 	struct process *p;
+	char bytes[64];
 
 	(void)events;
 	while (read(list->children, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes))
 		;
 	for (p = list->first; p; p = p->next)
-		if (p->state != STILLBORN)
-			look_for_end(p, now_ns());
+		look_for_end(p, now);
+	while ((p = find(loop, matches_over, now)))
+		finish(p);
+}
+
+/* deadlines */
+
+int64_t process_next_deadline(struct loop *loop)
+{
+	const struct process_list *list = loop_get_user(loop);
+	int64_t first = -1;
+
+	for (const struct process *p = list ? list->first : NULL; p; p = p->next)
+		if (p->deadline_ns >= 0 && (first < 0 || p->deadline_ns < first))
+			first = p->deadline_ns;
+	return first;
+}
+
+static bool matches_due(const struct process *p, int64_t now)
+{
+	return p->deadline_ns >= 0 && p->deadline_ns <= now;
+}
+
+/* Moves the deadline, takes it away or ends the object: the search below comes to an end. */
+static void on_deadline(struct process *p, int64_t now)
+{
+	bool last_wait = p->ended;
+
+	look_for_end(p, now); /* it may have just made it */
+	switch (p->state) {
+	case RUNNING:
+		if (last_wait)
+			finish(p);
+		else if (p->ended)
+			settle(p);
+		else
+			stop(p, TOO_LATE, now);
+		break;
+	case ENDING:
+	case KILLED:
+		process_kill_group(p);
+		settle(p);
+		break;
+	case STILLBORN:
+		finish(p);
+		break;
+	}
+}
+
+void process_check_deadlines(struct loop *loop, int64_t boot_ns)
+{
+	struct process *p;
+
+	while ((p = find(loop, matches_due, boot_ns)))
+		on_deadline(p, boot_ns);
+}
+
+void process_cancel(struct process *p)
+{
+	stop(p, NOT_WANTED, process_now_ns());
+}
+
+int process_pid(const struct process *p)
+{
+	return (int)p->pid;
 }

@@ -167,8 +167,12 @@ static void answer(struct world *w, const struct open_item *item)
 		world_fire(w, ref);
 	else if (item->type == EVENT_ActivityScheduled && how < 4)
 		world_complete(w, ref, how ? text_of(pick(8)) : NULL);
-	else if (item->type == EVENT_ActivityScheduled)
-		world_fail(w, ref, item->attempt + (pick(8) == 0), codes[pick(4)], pick(6) != 0);
+	else if (item->type == EVENT_ActivityScheduled) {
+		/* one after the other: C leaves the order of arguments open, and a seed must mean the same everywhere */
+		uint32_t attempt = item->attempt + (pick(8) == 0);
+		const char *code = codes[pick(4)];
+		world_fail(w, ref, attempt, code, pick(6) != 0);
+	}
 }
 
 static void answer_one(struct world *w)
@@ -188,7 +192,9 @@ static void raise_one(struct world *w)
 
 	snprintf(id, sizeof id, "m%u", pick(60));
 	snprintf(key, sizeof key, "k%u", pick(20));
-	world_raise_with(w, names[pick(4)], pick(4) ? text_of(pick(8)) : NULL, pick(3) ? NULL : id, pick(4) ? NULL : key);
+	const char *name = names[pick(4)], *data = pick(4) ? text_of(pick(8)) : NULL;
+	bool has_id = pick(3) == 0, has_key = pick(4) == 0;
+	world_raise_with(w, name, data, has_id ? id : NULL, has_key ? key : NULL);
 }
 
 static void random_message(struct world *w)

@@ -1,0 +1,51 @@
+/* cli_run.c - `pawl run`: the runtime, in the foreground. */
+#include "cli/verbs.h"
+#include "base/log.h"
+
+static int run(struct cli *c)
+{
+	pawl_runtime *rt = NULL;
+	uint64_t threads = 0;
+	int rc = cli_number(c, OPT_THREADS, 1, 1024, &threads);
+
+	if (rc == 0)
+		rc = cli_find_hub(c);
+	if (rc < 0)
+		return rc;
+	pawl_options options = {
+		.hub = c->hub,
+		.config = cli_config_path(c),
+		.replay_only = c->opt[OPT_REPLAY_ONLY] != NULL,
+		.threads_max = (int)threads,
+		.handle_signals = true,
+		.allow_volatile = c->opt[OPT_ALLOW_VOLATILE] != NULL,
+	};
+	if (!c->opt[OPT_VERBOSE] && !c->opt[OPT_QUIET])
+		log_set_level(LOG_LEVEL_INFO);
+	enum log_level wanted = log_get_level();
+	rc = pawl_open(&rt, &options, &c->err);
+	if (rc < 0)
+		return rc;
+	if (c->opt[OPT_VERBOSE] || c->opt[OPT_QUIET])
+		log_set_level(wanted); /* before what the configuration says */
+	log_notice("ready: pawl %s runs the hub '%s'", pawl_version(), c->hub);
+	rc = pawl_run(rt, &c->err);
+	pawl_close(rt);
+	if (rc == 0)
+		log_notice("stopped: '%s'", c->hub);
+	return rc;
+}
+
+static const struct cli_option options_run[] = {
+	{ OPT_REPLAY_ONLY, 0, "replay-only", NULL, "keep no stacks: every turn replays its history (to test orchestrations)" },
+	{ OPT_ALLOW_VOLATILE, 0, "allow-volatile", NULL, "also on a file system that a reboot empties" },
+	{ OPT_THREADS, 0, "threads", "N", "at most N activities in threads at once" },
+	{ OPT_NONE, 0, NULL, NULL, NULL },
+};
+
+const struct cli_verb verb_run = {
+	"run", "run the hub, in the foreground", "[--replay-only] [--allow-volatile] [--threads N]",
+	"Makes the hub when there is none, takes it over, goes on where it was left, and runs until it gets TERM or INT. HUP "
+	"reads the configuration again. A hub has one runtime at a time: when there is one, the exit code is 75.",
+	options_run, 0, 0, run,
+};
