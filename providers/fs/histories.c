@@ -278,12 +278,17 @@ static int file_cut(struct fs *fs, struct history_file *f, struct pawl_error *er
 static int file_open(struct fs *fs, struct history_file *f, struct pawl_error *err)
 {
 	char path[PATH_SIZE];
-	int rc = f->made ? 0 : instance_make_dirs(fs, f->id, f->archived, err);
+	int flags = OS_READ | OS_WRITE | (f->made ? 0 : OS_CREATE), rc = 0;
 
+	/* a live one needs its events/ as well; one that has ended needs no more than the directory it was moved with */
+	if (!f->made && !f->archived)
+		rc = instance_make_dirs(fs, f->id, false, err);
 	if (rc < 0)
 		return rc;
 	file_path(path, f);
-	f->fd = fs->os->open(fs->os->self, fs->hub, path, OS_READ | OS_WRITE | (f->made ? 0 : OS_CREATE), 0644);
+	f->fd = fs->os->open(fs->os->self, fs->hub, path, flags, 0644);
+	if (f->fd == -ENOENT && !f->made && instance_make_dirs(fs, f->id, f->archived, err) == 0)
+		f->fd = fs->os->open(fs->os->self, fs->hub, path, flags, 0644);
 	if (f->fd < 0)
 		return err_sys(err, -f->fd, "cannot open history '%s'", path);
 	fs->open_fds++;

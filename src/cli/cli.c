@@ -120,7 +120,7 @@ static void guess_try(struct guess *g, const char *name)
 	unsigned d = begins ? 1 : distance(g->word, s);
 
 	/* half of a short word may not be wrong */
-	if (d <= 2 && d * 2 < s.len && d < g->best_distance) {
+	if (d <= 2 && d * 2 <= s.len && d < g->best_distance) {
 		g->best = name;
 		g->best_distance = d;
 	}

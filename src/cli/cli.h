@@ -124,6 +124,7 @@ void cli_notice_close(struct cli_notice *n);
 int cli_help(struct cli *c, const struct cli_verb *verb); /* verb NULL: of all */
 /* cli_wait.c, cli_watch.c: what `start` does after it, too. timeout_ms < 0: none. */
 int cli_wait_for(struct cli *c, char **ids, int count, int64_t timeout_ms, bool any, bool test);
+int cli_worst(int a, int b); /* of the ends of several: what a person must look at first */
 int cli_watch_ids(struct cli *c, char **ids, int count, int64_t timeout_ms);
 int cli_show_version(struct cli *c);
 

@@ -28,11 +28,8 @@ static int run(struct cli *c)
 		return rc;
 	if (c->opt[OPT_VERBOSE] || c->opt[OPT_QUIET])
 		log_set_level(wanted); /* before what the configuration says */
-	log_notice("ready: pawl %s runs the hub '%s'", pawl_version(), c->hub);
-	rc = pawl_run(rt, &c->err);
+	rc = pawl_run(rt, &c->err); /* it logs when it is ready */
 	pawl_close(rt);
-	if (rc == 0)
-		log_notice("stopped: '%s'", c->hub);
 	return rc;
 }
 

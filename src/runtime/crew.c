@@ -17,20 +17,41 @@ struct crew {
 	bool (*loop)(void *arg);
 	void (*wake)(void *arg);
 	void *arg;
-	unsigned threads_max;
-	size_t busy;              /* the holder's */
+	unsigned threads_max;     /* beside the one that calls crew_run: jobs, a commit, a checkpoint, the deputy */
 	atomic_int baton;
 	atomic_bool over;
 	int alarm;                /* the deputy sleeps on it */
 	pthread_mutex_t lock;     /* guards what follows */
 	pthread_cond_t more, gone;
-	struct crew_job *queue, **queue_end;
-	struct crew_job *finished, **finished_end;
+	struct job_list { struct crew_job *first, **end; } urgent, normal, finished;
+	unsigned jobs_max, running; /* normal ones */
 	unsigned threads, idle;
 	bool has_deputy;
 };
 
-int crew_new(struct crew **out, unsigned threads_max, bool (*loop)(void *arg), void (*wake)(void *arg), void *arg, struct pawl_error *err)
+static void list_init(struct job_list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+static void list_put(struct job_list *l, struct crew_job *job)
+{
+	job->next = NULL;
+	*l->end = job;
+	l->end = &job->next;
+}
+
+static struct crew_job *list_take(struct job_list *l)
+{
+	struct crew_job *job = l->first;
+
+	if (job && !(l->first = job->next))
+		l->end = &l->first;
+	return job;
+}
+
+int crew_new(struct crew **out, unsigned jobs_max, bool (*loop)(void *arg), void (*wake)(void *arg), void *arg, struct pawl_error *err)
 {
 	struct crew *c = calloc(1, sizeof(*c));
 
@@ -45,9 +66,11 @@ int crew_new(struct crew **out, unsigned threads_max, bool (*loop)(void *arg), v
 	c->loop = loop;
 	c->wake = wake;
 	c->arg = arg;
-	c->threads_max = threads_max;
-	c->queue_end = &c->queue;
-	c->finished_end = &c->finished;
+	c->jobs_max = jobs_max;
+	c->threads_max = jobs_max + 3;
+	list_init(&c->urgent);
+	list_init(&c->normal);
+	list_init(&c->finished);
 	atomic_init(&c->baton, BATON_HELD);
 	atomic_init(&c->over, false);
 	pthread_mutex_init(&c->lock, NULL);
@@ -71,18 +94,11 @@ void crew_free(struct crew *c)
 static bool hand_in(struct crew *c, struct crew_job *job)
 {
 	pthread_mutex_lock(&c->lock);
-	bool first = c->finished == NULL;
-	job->next = NULL;
-	*c->finished_end = job;
-	c->finished_end = &job->next;
+	bool first = c->finished.first == NULL;
+	list_put(&c->finished, job);
+	c->running -= !job->urgent;
 	pthread_mutex_unlock(&c->lock);
 	return first;
-}
-
-static void finish(struct crew *c, struct crew_job *job)
-{
-	if (hand_in(c, job))
-		c->wake(c->arg);
 }
 
 /* ---- the threads ---- */
@@ -124,16 +140,30 @@ static void be_deputy(struct crew *c)
 	pthread_mutex_lock(&c->lock);
 }
 
+static bool may_take(const struct crew *c)
+{
+	return c->urgent.first || (c->normal.first && c->running < c->jobs_max);
+}
+
+static struct crew_job *take_job(struct crew *c, bool urgent_first)
+{
+	struct crew_job *job = urgent_first ? list_take(&c->urgent) : NULL;
+
+	if (!job && c->running < c->jobs_max) {
+		job = list_take(&c->normal);
+		c->running += job != NULL;
+	}
+	return job ? job : list_take(&c->urgent);
+}
+
 static void do_job(struct crew *c)
 {
-	struct crew_job *job = c->queue;
+	struct crew_job *job = take_job(c, true);
 
-	c->queue = job->next;
-	if (!c->queue)
-		c->queue_end = &c->queue;
 	pthread_mutex_unlock(&c->lock);
 	job->run(job);
-	finish(c, job);
+	if (hand_in(c, job))
+		c->wake(c->arg);
 	pthread_mutex_lock(&c->lock);
 }
 
@@ -142,7 +172,7 @@ static void serve(struct crew *c)
 {
 	pthread_mutex_lock(&c->lock);
 	while (!atomic_load(&c->over)) {
-		if (c->queue) {
+		if (may_take(c)) {
 			do_job(c);
 		} else if (!c->has_deputy) {
 			c->has_deputy = true;
@@ -200,52 +230,64 @@ void crew_run(struct crew *c)
 
 /* ---- with the baton ---- */
 
-void crew_submit(struct crew *c, struct crew_job *job)
+void crew_submit(struct crew *c, struct crew_job *job, bool beside)
 {
-	c->busy++;
 	pthread_mutex_lock(&c->lock);
-	job->next = NULL;
-	*c->queue_end = job;
-	c->queue_end = &job->next;
-	/* One thread more than may work: the deputy does not take jobs. */
-	bool alone = c->idle == 0 && c->threads <= c->threads_max && spawn_thread(c) != 0 && c->threads == 0;
-	pthread_cond_signal(&c->more);
-	if (alone) { /* no thread to be had: better slow than stuck */
-		c->queue = NULL;
-		c->queue_end = &c->queue;
-	}
+	list_put(job->urgent ? &c->urgent : &c->normal, job);
+	/* without another thread the job stays in the queue, and crew_work finds it: slower, not stuck */
+	if (beside && c->idle == 0 && c->threads < c->threads_max)
+		(void)spawn_thread(c);
+	if (beside)
+		pthread_cond_signal(&c->more);
 	pthread_mutex_unlock(&c->lock);
-	if (alone) {
-		job->run(job);
-		finish(c, job);
-	}
+}
+
+bool crew_has_jobs(struct crew *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool has = may_take(c);
+	pthread_mutex_unlock(&c->lock);
+	return has;
 }
 
 static bool ensure_deputy(struct crew *c)
 {
-	pthread_mutex_lock(&c->lock);
-	bool there = c->has_deputy || c->idle > 0 || spawn_thread(c) == 0;
+	bool there = c->has_deputy || c->idle > 0 || (c->threads < c->threads_max && spawn_thread(c) == 0);
+
 	if (!c->has_deputy && c->idle > 0)
 		pthread_cond_signal(&c->more);
-	pthread_mutex_unlock(&c->lock);
 	return there;
 }
 
-bool crew_lend(struct crew *c, struct crew_job *job)
+/* Do what is in the queue until it is empty or somebody else has become the loop. What blocks (urgent) comes last: by
+ * then another thread may have taken it. */
+static void work_off(struct crew *c, bool lent)
 {
-	c->busy++;
-	if (!ensure_deputy(c)) {
+	while (!lent || atomic_load(&c->baton) == BATON_LENT) {
+		pthread_mutex_lock(&c->lock);
+		struct crew_job *job = take_job(c, false);
+		pthread_mutex_unlock(&c->lock);
+		if (!job)
+			return;
 		job->run(job);
-		finish(c, job);
+		(void)hand_in(c, job);
+	}
+}
+
+bool crew_work(struct crew *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool deputy = ensure_deputy(c);
+	pthread_mutex_unlock(&c->lock);
+	if (!deputy) { /* no thread to be had: better slow than stuck */
+		work_off(c, false);
 		return true;
 	}
 	atomic_store(&c->baton, BATON_LENT);
 	alarm_set(c->alarm, PATIENCE_NS);
-	job->run(job);
-	/* First the result, then the baton: whoever is the loop now must find it. */
-	(void)hand_in(c, job);
+	work_off(c, true);
 	if (!baton_take(c)) {
-		c->wake(c->arg);
+		c->wake(c->arg); /* what was handed in meanwhile may have been missed */
 		return false;
 	}
 	alarm_set(c->alarm, 0);
@@ -255,16 +297,8 @@ bool crew_lend(struct crew *c, struct crew_job *job)
 struct crew_job *crew_finished(struct crew *c)
 {
 	pthread_mutex_lock(&c->lock);
-	struct crew_job *list = c->finished;
-	c->finished = NULL;
-	c->finished_end = &c->finished;
+	struct crew_job *list = c->finished.first;
+	list_init(&c->finished);
 	pthread_mutex_unlock(&c->lock);
-	for (struct crew_job *job = list; job; job = job->next)
-		c->busy--;
 	return list;
-}
-
-size_t crew_busy(const struct crew *c)
-{
-	return c->busy;
 }

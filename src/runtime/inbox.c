@@ -100,7 +100,8 @@ int start_post(struct pawl_runtime *rt, const char *type, const char *version, c
 	}
 	if (id_out)
 		snprintf(id_out, TEXT_INSTANCE_ID_MAX + 1, "%s", id);
-	if (instance_get(rt, id) || is_archived(rt, id))
+	/* The commit refuses an id that is taken in the archive; a message is looked up first, as it may be one seen again. */
+	if (instance_get(rt, id) || (token && is_archived(rt, id)))
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", id);
 	if (rt->instances.count >= rt->config.limits.instances_max)
 		return err_set(err, PAWL_ETOOBIG, "%zu instances are live, which is the limit (limits.instances_max)", rt->instances.count);

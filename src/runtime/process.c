@@ -13,7 +13,7 @@
  *
  * 1. While the state is RUNNING, ENDING or KILLED the program is ours to reap. It stays a zombie until the end of the
  *    object (at most the last wait, or the grace), so that -pid is our process group and no other whenever we kill.
- * 2. Only settle() and the deadline of a STILLBORN one end the object, as the last thing in an event.
+ * 2. Only finish() ends the object, as the last thing in an event: its callback may do anything but wait.
  * 3. In ENDING the group gets its grace even when its leader has ended (a shell dies of TERM at once, what it had
  *    started cleans up): its end is known by the pipes, which are closed then.
  *
@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #define NS_PER_MS 1000000
-#define LINGER_NS (1000 * (int64_t)NS_PER_MS)
+#define LINGER_MS 1000
 #define CHUNK (16 * 1024)
 #define PIPE_BYTES_MAX (1024 * 1024) /* what a pipe may hold unless its owner is privileged */
 
@@ -65,7 +65,8 @@ static void drop_fd(struct process *p, int *fd)
 
 static void signal_group(const struct process *p, int signal)
 {
-	kill(-p->pid, signal);
+	if (!p->ended || p->status.known) /* else somebody else has reaped it, and the number may be anybody's */
+		kill(-p->pid, signal);
 }
 
 static void stop(struct process *p, enum reason reason, int64_t now)
@@ -310,7 +311,7 @@ static void look_for_end(struct process *p, int64_t now)
 	p->ended = true;
 	p->ended_ns = now;
 	if (p->state == RUNNING)
-		p->deadline_ns = now + LINGER_NS;
+		p->deadline_ns = process_later(now, LINGER_MS);
 	drop_fd(p, &p->pidfd);
 	drop_fd(p, &p->in);
 	drain(p, &p->out);

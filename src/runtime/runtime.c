@@ -16,6 +16,7 @@
 
 #define HUB_DEFAULT "/var/lib/pawl"
 #define STOP_SLACK_NS 1000000000ll
+#define FLUSH_NS 50000000ll
 
 const char *pawl_version(void)
 {
@@ -103,8 +104,7 @@ static int open_loop(struct pawl_runtime *rt, struct pawl_error *err)
 		rc = loop_on_signals(rt->loop, signals, on_signal, rt, err);
 	if (rc == 0)
 		rc = loop_on_clock_set(rt->loop, effects_clock_set, rt, err);
-	/* two more than activities: a commit and a checkpoint must never wait for those */
-	return rc < 0 ? rc : crew_new(&rt->crew, rt->config.workers.threads_max + 2, runtime_loop, wake, rt, err);
+	return rc < 0 ? rc : crew_new(&rt->crew, rt->config.workers.threads_max, runtime_loop, wake, rt, err);
 }
 
 static int open_parts(struct pawl_runtime *rt, const pawl_options *o, struct pawl_error *err)
@@ -114,10 +114,13 @@ static int open_parts(struct pawl_runtime *rt, const pawl_options *o, struct paw
 
 	if (rc < 0)
 		return rc;
+	log_set_level((enum log_level)rt->config.log_level);
 	settle_options(rt, o);
 	if (rt->os->boot_id(rt->os->self, boot) < 0)
 		return err_set(err, PAWL_EIO, "cannot read the boot id");
 	snprintf(rt->boot, sizeof(rt->boot), "%.8s", boot);
+	if (rt->os->random(rt->os->self, &rt->random, sizeof(rt->random)) < 0)
+		return err_set(err, PAWL_EIO, "cannot draw a random number");
 	rc = choose_hub(rt, o, err);
 	if (rc == 0)
 		rc = registry_new(&rt->registry, &rt->config, err);
@@ -209,9 +212,9 @@ static bool maintain(struct pawl_runtime *rt, bool idle)
 		return false;
 	}
 	if (work) {
-		rt->maintain_job = (struct provider_job){ { provider_job_run, NULL }, work, false };
+		rt->maintain_job = (struct provider_job){ { provider_job_run, true, NULL }, work };
 		rt->maintaining = true;
-		crew_submit(rt->crew, &rt->maintain_job.job);
+		crew_submit(rt->crew, &rt->maintain_job.job, true);
 	}
 	return rc > 0;
 }
@@ -347,13 +350,25 @@ static bool more_to_do(const struct pawl_runtime *rt)
 {
 	bool stalled = rt->stalled_until_ns && rt->os->boot_ns(rt->os->self) < rt->stalled_until_ns;
 
-	if (rt->thread_queue && rt->threads_running < rt->config.workers.threads_max)
+	if (rt->thread_queue)
 		return true;
 	if (rt->process_queue && rt->processes_running < rt->config.workers.processes_max)
 		return true;
 	if (rt->look || rt->look_all)
 		return !rt->stopping;
 	return !stalled && !rt->committing && !rt->maintaining && (rt->ready || rt->next.count || rt->flying.count);
+}
+
+/* Histories are brought to their files when nothing else is going on, but not later than FLUSH_NS, for those who look at
+ * them with tail -f. */
+static bool has_time(struct pawl_runtime *rt)
+{
+	int64_t now = rt->os->boot_ns(rt->os->self);
+
+	if ((rt->committing || rt->threads_running) && now - rt->flushed_ns < FLUSH_NS)
+		return false;
+	rt->flushed_ns = now;
+	return true;
 }
 
 static bool end_loop(struct pawl_runtime *rt, int rc, const struct pawl_error *err)
@@ -375,15 +390,13 @@ static bool runtime_loop(void *arg)
 		int rc = step(rt, &err);
 		if (rc < 0 || (rt->failed && !rt->committing && !rt->maintaining) || stopped(rt))
 			return end_loop(rt, rc, &err);
-		if (rt->lend) {
-			struct crew_job *job = rt->lend;
-			rt->lend = NULL;
-			if (!crew_lend(rt->crew, job))
+		if (crew_has_jobs(rt->crew)) {
+			if (!crew_work(rt->crew))
 				return false;
 			rc = loop_wait(rt->loop, false, &err);
 		} else {
 			bool more = more_to_do(rt);
-			more = maintain(rt, !more) || more;
+			more = maintain(rt, !more && has_time(rt)) || more;
 			set_timer(rt);
 			rc = loop_wait(rt->loop, !more, &err);
 		}

@@ -98,7 +98,6 @@ struct batch {
 struct provider_job {
 	struct crew_job job;      /* first */
 	struct pawl_job *work;
-	bool is_commit;
 };
 
 struct pawl_runtime {
@@ -127,7 +126,7 @@ struct pawl_runtime {
 	struct pawl_batch flying_batch;
 	struct provider_job commit_job, maintain_job;
 	bool committing, maintaining, maintain_more;
-	struct crew_job *lend;    /* to be run by the loop itself at the end of this step */
+	uint64_t random;          /* for jitter only */
 	int64_t stalled_until_ns; /* storage trouble: no commit before that */
 	unsigned stalls;
 	int stall_code;
@@ -149,7 +148,7 @@ struct pawl_runtime {
 	struct pawl_message purges[64]; /* wait until no commit is under way */
 	size_t purge_count;
 	bool maintain_failed;
-	int64_t maintain_after_ns, stop_by_ns, watchdog_ns, watchdog_at_ns;
+	int64_t flushed_ns, maintain_after_ns, stop_by_ns, watchdog_ns, watchdog_at_ns;
 	uint64_t turns, activities_started, activities_done;
 };
 

@@ -173,8 +173,8 @@ static void turn_time(struct pawl_runtime *rt, struct turn *t)
 	t->time_ns = now - now % 1000;
 	t->boot_ms = runtime_now_ms(rt);
 	t->boot = slice_of(rt->boot);
-	if (rt->os->random(rt->os->self, &t->random, sizeof(t->random)) < 0)
-		t->random = (uint64_t)now;
+	rt->random = rt->random * 6364136223846793005u + 1442695040888963407u;
+	t->random = rt->random ^ rt->random >> 29;
 }
 
 static void mail_done(struct pawl_runtime *rt, struct mail *m, enum message_result result, const char *why)
@@ -485,13 +485,10 @@ static int commit_begin(struct pawl_runtime *rt, struct pawl_error *err)
 
 	if (rc < 0)
 		return commit_refused(rt, rc, err);
-	rt->commit_job = (struct provider_job){ { crew_provider_run, NULL }, job, true };
+	rt->commit_job = (struct provider_job){ { crew_provider_run, true, NULL }, job };
 	rt->committing = true;
-	/* With more turns to take meanwhile another thread waits for the disk; else this one does. */
-	if (rt->ready || rt->lend)
-		crew_submit(rt->crew, &rt->commit_job.job);
-	else
-		rt->lend = &rt->commit_job.job;
+	/* With something else to do meanwhile another thread waits for the disk; else this one does. */
+	crew_submit(rt->crew, &rt->commit_job.job, rt->ready || crew_has_jobs(rt->crew));
 	return 0;
 }
 

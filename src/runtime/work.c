@@ -262,6 +262,8 @@ static void function_run(struct crew_job *job)
 {
 	struct pawl_work *w = (struct pawl_work *)job;
 
+	if (atomic_load(&w->canceled))
+		return; /* before it began */
 	w->outcome = WORK_COMPLETED;
 	int rc = w->activity.fn(w, w->input);
 	if (rc != 0 && w->outcome == WORK_COMPLETED) {
@@ -404,6 +406,7 @@ void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_ite
 		return;
 	}
 	work->w.activity = activity;
+	work->w.outcome = WORK_CANCELED; /* until it has run */
 	e->work = work;
 	if (activity.kind == ACTIVITY_FUNCTION)
 		queue_put(&rt->thread_queue_end, work);
@@ -415,14 +418,9 @@ static void thread_begin(struct pawl_runtime *rt, struct work *work)
 {
 	work->w.running = true;
 	work->w.job.run = function_run;
-	rt->threads_running++;
+	rt->threads_running++; /* on the crew's list, which runs workers.threads_max at a time */
 	rt->activities_started++;
-	/* alone, it runs here (crew.h); in company, beside us */
-	bool alone = !rt->thread_queue && !rt->ready && !rt->lend && !rt->committing && rt->next.count == 0;
-	if (alone)
-		rt->lend = &work->w.job;
-	else
-		crew_submit(rt->crew, &work->w.job);
+	crew_submit(rt->crew, &work->w.job, false);
 }
 
 static void process_try(struct pawl_runtime *rt, struct work *work)
@@ -444,7 +442,7 @@ static void process_try(struct pawl_runtime *rt, struct work *work)
 
 void works_pump(struct pawl_runtime *rt)
 {
-	while (rt->thread_queue && rt->threads_running < rt->config.workers.threads_max) {
+	while (rt->thread_queue) {
 		struct work *work = queue_take(&rt->thread_queue, &rt->thread_queue_end);
 		if (work->w.effect)
 			thread_begin(rt, work);

@@ -1,0 +1,37 @@
+/* cli_purge.c - `pawl purge`: remove instances that ended, for good. */
+#include "cli/control.h"
+#include "cli/verbs.h"
+
+static const char *refusal(const struct cli_instance *i)
+{
+	return instance_is_ended(i) ? NULL : "has not ended: terminate it first";
+}
+
+static int purge_now(struct pawl_provider *p, const char *id, struct pawl_error *err)
+{
+	return p->ops->purge(p, id, err);
+}
+
+static int purge(struct cli *c)
+{
+	static const struct control control = {
+		.kind = PAWL_MESSAGE_PURGE, .done = "purged", .asked = "asked to purge", .archived = true, .refusal = refusal, .direct = purge_now,
+	};
+
+	return control_run(c, &control);
+}
+
+static const struct cli_option options_purge[] = {
+	{ OPT_STATUS, 's', "status", "STATUS,...", "all that ended so instead of ids" },
+	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
+	{ OPT_OLDER_THAN, 0, "older-than", "D", "all that ended longer ago, such as 30d, instead of ids" },
+	{ OPT_YES, 'y', "yes", NULL, "for scripts that give it to every acting verb" },
+	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
+	{ OPT_NONE, 0, NULL, NULL, NULL },
+};
+
+const struct cli_verb verb_purge = {
+	"purge", "remove instances that ended, for good", "ID... | [-s STATUS,...] [-t TYPE] [--older-than D] [--dry-run]",
+	"Their ids are free again. Works with and without a runtime.",
+	options_purge, 0, -1, purge,
+};
