@@ -270,7 +270,7 @@ static int resume_one(void *arg, struct slice key, void *value)
 	struct instance *i = value;
 
 	(void)key;
-	if (i->started && i->parked != PARKED_DAMAGED)
+	if (i->started && !i->parked)
 		effects_resume(arg, i);
 	return 0;
 }

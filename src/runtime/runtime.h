@@ -45,7 +45,7 @@ struct effect {
 	struct instance *instance;
 	uint64_t seq;
 	struct work *work;        /* the attempt that runs, or NULL */
-	uint32_t deferrals;
+	uint32_t deferrals, unregistered;
 	bool wall;                /* the time depends on the wall clock: look again when that is set */
 	bool is_timer;
 };
@@ -125,7 +125,7 @@ struct pawl_runtime {
 	struct pawl_spill *spills;
 	struct pawl_batch flying_batch;
 	struct provider_job commit_job, maintain_job;
-	bool committing, maintaining, maintain_more;
+	bool committing, maintaining;
 	uint64_t random;          /* for jitter only */
 	int64_t stalled_until_ns; /* storage trouble: no commit before that */
 	unsigned stalls;

@@ -465,9 +465,9 @@ static int commit_refused(struct pawl_runtime *rt, int rc, struct pawl_error *er
 {
 	if (pawl_error_class(rc) == PAWL_CLASS_FENCED)
 		return rc;
-	if (rc == PAWL_EBUSY) {
-		rt->maintain_more = true; /* room comes with the checkpoint */
-	} else if (pawl_error_class(rc) != PAWL_CLASS_PERMANENT) {
+	if (rc == PAWL_EBUSY && !rt->maintain_failed)
+		return 0; /* room comes with the checkpoint */
+	if (pawl_error_class(rc) != PAWL_CLASS_PERMANENT) {
 		stall(rt, rc, err);
 	} else if (rt->flying_upto - rt->flying_from > 1) {
 		rt->flying_upto = rt->flying_from + 1; /* which one is it? */

@@ -285,6 +285,17 @@ void work_finished(struct pawl_runtime *rt, struct crew_job *job)
 
 /* ---- processes ---- */
 
+/* What is of use is in history now; a failed attempt's log stays until the next attempt or the end of the instance. */
+static void work_dir_remove(struct pawl_runtime *rt, const struct pawl_work *w)
+{
+	char dir[1024];
+
+	if (strcmp(rt->provider->ops->name, "fs") != 0)
+		return;
+	snprintf(dir, sizeof(dir), "%s/instances/%s/work/%llu", rt->hub, w->id, (unsigned long long)w->seq);
+	(void)os_remove_tree(rt->os, OS_CWD, dir, 8);
+}
+
 static void process_done(void *arg, struct process_result *r)
 {
 	struct pawl_work *w = arg;
@@ -297,6 +308,8 @@ static void process_done(void *arg, struct process_result *r)
 	buf_add(&w->output, r->output, r->output_len);
 	free(r->output);
 	check_output(w);
+	if (w->outcome == WORK_COMPLETED)
+		work_dir_remove(rt, w);
 	work_result(rt, w);
 	work_free((struct work *)w);
 }
@@ -380,11 +393,14 @@ static struct work *queue_take(struct work **first, struct work ***end)
 
 static void wait_for_registration(struct pawl_runtime *rt, struct effect *e, const struct open_item *item)
 {
-	int64_t wait = (int64_t)UNREGISTERED_FIRST_MS << (e->deferrals < 5 ? e->deferrals : 5);
+	int64_t wait = (int64_t)UNREGISTERED_FIRST_MS << (e->unregistered < 5 ? e->unregistered : 5);
 
-	if (e->deferrals++ == 0)
-		log_warning("instance '%s' waits for activity '%s', which is not registered: add it to the program, a plugin, the configuration or an activity directory",
-		            e->instance->id, item->name);
+	if (e->unregistered++ == 0) {
+		char text[512];
+		snprintf(text, sizeof(text), "it waits for activity '%s', which is not registered: add it to the program, a plugin, the configuration or an activity directory", item->name);
+		log_warning("instance '%s': %s", e->instance->id, text);
+		rt->provider->ops->note(rt->provider, e->instance->id, text);
+	}
 	effect_wait(rt, e, wait < UNREGISTERED_MAX_MS ? wait : UNREGISTERED_MAX_MS);
 }
 
@@ -399,6 +415,9 @@ void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_ite
 		wait_for_registration(rt, e, item);
 		return;
 	}
+	if (e->unregistered)
+		rt->provider->ops->note(rt->provider, e->instance->id, NULL);
+	e->unregistered = 0;
 	struct work *work = work_new(rt, e, item, &err);
 	if (!work) {
 		log_error("cannot start activity '%s' of '%s' yet: %s", item->name, e->instance->id, err.text);
