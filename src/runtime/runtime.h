@@ -44,7 +44,7 @@ struct effect {
 	struct heap_node node;    /* first: in rt->timers while it waits for a time */
 	struct instance *instance;
 	uint64_t seq;
-	struct work *work;        /* the attempt that runs, or NULL */
+	struct pawl_work *work;        /* the attempt that runs, or NULL */
 	uint32_t deferrals, unregistered;
 	bool wall;                /* the time depends on the wall clock: look again when that is set */
 	bool is_timer;
@@ -131,8 +131,8 @@ struct pawl_runtime {
 	unsigned stalls;
 	int stall_code;
 
-	struct work *works;       /* all running attempts */
-	struct work *thread_queue, **thread_queue_end, *process_queue, **process_queue_end;
+	struct pawl_work *works;       /* all running attempts */
+	struct pawl_work *thread_queue, **thread_queue_end, *process_queue, **process_queue_end;
 	unsigned threads_running, processes_running;
 
 	int64_t rescan_ns, again_ns; /* next look into the drop directories; -1 = none */
@@ -185,7 +185,7 @@ int64_t runtime_now_ms(const struct pawl_runtime *rt);
 
 /* work.c */
 void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_item *item);
-void work_cancel(struct pawl_runtime *rt, struct work *w); /* nobody wants its result; e->work is cleared */
+void work_cancel(struct pawl_runtime *rt, struct pawl_work *w); /* nobody wants its result; e->work is cleared */
 void work_finished(struct pawl_runtime *rt, struct crew_job *job);
 void works_pump(struct pawl_runtime *rt);
 bool works_running(const struct pawl_runtime *rt);

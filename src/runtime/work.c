@@ -20,7 +20,7 @@
 /* One attempt. While the function runs on its thread, only `canceled` is shared. */
 struct pawl_work {
 	struct crew_job job;       /* first: the crew gives it back */
-	struct work *all_next, *all_prev, *queue_next;
+	struct pawl_work *all_next, *all_prev, *queue_next;
 	struct pawl_runtime *rt;
 	struct effect *effect;     /* NULL when nobody wants the result */
 	struct instance *instance;
@@ -39,10 +39,6 @@ struct pawl_work {
 	struct buf output;
 	char code[64], message[PAWL_ERROR_TEXT_MAX];
 	int64_t defer_ms;
-};
-
-struct work {
-	struct pawl_work w;
 };
 
 /* ---- what an activity in C may call ---- */
@@ -115,21 +111,20 @@ bool pawl_work_is_cancelled(const pawl_work *w) { return atomic_load(&w->cancele
 
 /* ---- the object ---- */
 
-static void work_free(struct work *work)
+static void work_free(struct pawl_work *w)
 {
-	struct pawl_work *w = &work->w;
 	struct pawl_runtime *rt = w->rt;
 
 	if (w->all_prev)
-		w->all_prev->w.all_next = w->all_next;
+		w->all_prev->all_next = w->all_next;
 	else
 		rt->works = w->all_next;
 	if (w->all_next)
-		w->all_next->w.all_prev = w->all_prev;
+		w->all_next->all_prev = w->all_prev;
 	buf_release(&w->output);
 	free(w->key);
 	free(w->input);
-	free(work);
+	free(w);
 }
 
 /* The input is in the open item's line, or in a file of its own. */
@@ -147,17 +142,16 @@ static int work_input(struct pawl_runtime *rt, struct instance *i, const struct 
 	return 0;
 }
 
-static struct work *work_new(struct pawl_runtime *rt, struct effect *effect, const struct open_item *item, struct pawl_error *err)
+static struct pawl_work *work_new(struct pawl_runtime *rt, struct effect *effect, const struct open_item *item, struct pawl_error *err)
 {
 	struct instance *i = effect->instance;
 	struct arena arena;
 	struct event e;
 	size_t key_size = strlen(i->id) + 48, name_len = strlen(item->name);
-	struct work *work = calloc(1, sizeof(*work));
+	struct pawl_work *w = calloc(1, sizeof(*w));
 
-	if (!work)
+	if (!w)
 		return err_nomem(err), NULL;
-	struct pawl_work *w = &work->w;
 	arena_init(&arena, 0);
 	w->key = malloc(key_size + name_len + strlen(i->id) + 2);
 	int rc = w->key ? open_item_event(item, &e, &arena) : PAWL_ENOMEM;
@@ -170,7 +164,7 @@ static struct work *work_new(struct pawl_runtime *rt, struct effect *effect, con
 	if (rc < 0) {
 		free(w->key);
 		free(w->input);
-		free(work);
+		free(w);
 		return NULL;
 	}
 	/* the key, the id and the name in one block: the instance may be gone before a canceled attempt is */
@@ -188,9 +182,9 @@ static struct work *work_new(struct pawl_runtime *rt, struct effect *effect, con
 	atomic_init(&w->canceled, false);
 	w->all_next = rt->works;
 	if (rt->works)
-		rt->works->w.all_prev = work;
-	rt->works = work;
-	return work;
+		rt->works->all_prev = w;
+	rt->works = w;
+	return w;
 }
 
 /* ---- the result goes to the instance ---- */
@@ -280,7 +274,7 @@ void work_finished(struct pawl_runtime *rt, struct crew_job *job)
 
 	rt->threads_running--;
 	work_result(rt, w);
-	work_free((struct work *)w);
+	work_free(w);
 }
 
 /* ---- processes ---- */
@@ -311,7 +305,7 @@ static void process_done(void *arg, struct process_result *r)
 	if (w->outcome == WORK_COMPLETED)
 		work_dir_remove(rt, w);
 	work_result(rt, w);
-	work_free((struct work *)w);
+	work_free(w);
 }
 
 /* A work directory of its own, for what the program wants to keep between attempts and for its log. */
@@ -374,18 +368,18 @@ static int process_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pa
 
 /* ---- starting ---- */
 
-static void queue_put(struct work ***end, struct work *work)
+static void queue_put(struct pawl_work ***end, struct pawl_work *work)
 {
-	work->w.queue_next = NULL;
+	work->queue_next = NULL;
 	**end = work;
-	*end = &work->w.queue_next;
+	*end = &work->queue_next;
 }
 
-static struct work *queue_take(struct work **first, struct work ***end)
+static struct pawl_work *queue_take(struct pawl_work **first, struct pawl_work ***end)
 {
-	struct work *work = *first;
+	struct pawl_work *work = *first;
 
-	*first = work->w.queue_next;
+	*first = work->queue_next;
 	if (!*first)
 		*end = first;
 	return work;
@@ -418,14 +412,14 @@ void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_ite
 	if (e->unregistered)
 		rt->provider->ops->note(rt->provider, e->instance->id, NULL);
 	e->unregistered = 0;
-	struct work *work = work_new(rt, e, item, &err);
+	struct pawl_work *work = work_new(rt, e, item, &err);
 	if (!work) {
 		log_error("cannot start activity '%s' of '%s' yet: %s", item->name, e->instance->id, err.text);
 		effect_wait(rt, e, 1000);
 		return;
 	}
-	work->w.activity = activity;
-	work->w.outcome = WORK_CANCELED; /* until it has run */
+	work->activity = activity;
+	work->outcome = WORK_CANCELED; /* until it has run */
 	e->work = work;
 	if (activity.kind == ACTIVITY_FUNCTION)
 		queue_put(&rt->thread_queue_end, work);
@@ -433,27 +427,27 @@ void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_ite
 		queue_put(&rt->process_queue_end, work);
 }
 
-static void thread_begin(struct pawl_runtime *rt, struct work *work)
+static void thread_begin(struct pawl_runtime *rt, struct pawl_work *work)
 {
-	work->w.running = true;
-	work->w.job.run = function_run;
+	work->running = true;
+	work->job.run = function_run;
 	rt->threads_running++; /* on the crew's list, which runs workers.threads_max at a time */
 	rt->activities_started++;
-	crew_submit(rt->crew, &work->w.job, false);
+	crew_submit(rt->crew, &work->job, false);
 }
 
-static void process_try(struct pawl_runtime *rt, struct work *work)
+static void process_try(struct pawl_runtime *rt, struct pawl_work *work)
 {
 	struct pawl_error err = { 0 };
-	struct effect *e = work->w.effect;
+	struct effect *e = work->effect;
 
-	if (process_begin(rt, &work->w, &err) == 0) {
-		work->w.running = true;
+	if (process_begin(rt, work, &err) == 0) {
+		work->running = true;
 		rt->processes_running++;
 		rt->activities_started++;
 		return;
 	}
-	log_error("cannot start activity '%s' of '%s' yet: %s", work->w.name, work->w.id, err.text);
+	log_error("cannot start activity '%s' of '%s' yet: %s", work->name, work->id, err.text);
 	effect_forget_work(e);
 	effect_wait(rt, e, 1000);
 	work_free(work);
@@ -462,15 +456,15 @@ static void process_try(struct pawl_runtime *rt, struct work *work)
 void works_pump(struct pawl_runtime *rt)
 {
 	while (rt->thread_queue) {
-		struct work *work = queue_take(&rt->thread_queue, &rt->thread_queue_end);
-		if (work->w.effect)
+		struct pawl_work *work = queue_take(&rt->thread_queue, &rt->thread_queue_end);
+		if (work->effect)
 			thread_begin(rt, work);
 		else
 			work_free(work);
 	}
 	while (rt->process_queue && rt->processes_running < rt->config.workers.processes_max) {
-		struct work *work = queue_take(&rt->process_queue, &rt->process_queue_end);
-		if (work->w.effect)
+		struct pawl_work *work = queue_take(&rt->process_queue, &rt->process_queue_end);
+		if (work->effect)
 			process_try(rt, work);
 		else
 			work_free(work);
@@ -479,10 +473,8 @@ void works_pump(struct pawl_runtime *rt)
 
 /* ---- canceling ---- */
 
-void work_cancel(struct pawl_runtime *rt, struct work *work)
+void work_cancel(struct pawl_runtime *rt, struct pawl_work *w)
 {
-	struct pawl_work *w = &work->w;
-
 	(void)rt;
 	if (w->effect)
 		effect_forget_work(w->effect);
@@ -500,10 +492,10 @@ bool works_running(const struct pawl_runtime *rt)
 
 void works_cancel_all(struct pawl_runtime *rt)
 {
-	for (struct work *work = rt->works; work; work = work->w.all_next) {
-		atomic_store(&work->w.canceled, true);
-		if (work->w.running && work->w.process)
-			process_cancel(work->w.process);
+	for (struct pawl_work *work = rt->works; work; work = work->all_next) {
+		atomic_store(&work->canceled, true);
+		if (work->running && work->process)
+			process_cancel(work->process);
 	}
 }
 

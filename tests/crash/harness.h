@@ -1,0 +1,172 @@
+/*
+ * harness.h - what the crash tests share: a node (a simulated machine with a provider on it), a model of what was
+ * promised, and the loops that cut the power everywhere.
+ *
+ * A case is named by a few numbers (workload, stop, mode, seed ...). A failure prints them; PAWL_CRASH_CASE with that text
+ * runs only this case, with the provider's log. README.md tells more.
+ */
+#ifndef CRASH_HARNESS_H
+#define CRASH_HARNESS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "os/os_sim.h"
+#include <pawl/provider.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define HUB "/hub"
+
+/* ---- tests and cases ---- */
+
+struct crash_test {
+	const char *name;
+	void (*run)(void);
+};
+
+/* Runs the tests whose names contain argv[1] (all without one); the program's exit status. */
+int crash_main(int argc, char **argv, const struct crash_test *tests, size_t count);
+
+/* Where we are. The same name again replaces its value and forgets what came behind it. False: replaying another case. */
+bool crash_at(const char *name, unsigned long value);
+void crash_fail(const char *fmt, ...) PAWL_PRINTF(1, 2);
+/* This test has failed often enough; no loop goes on. */
+bool crash_over(void);
+/* Does run() fail with this bug planted? It is not counted as a failure, and says nothing. */
+bool crash_is_caught(const char *plant, void (*run)(void));
+/* Is this bug planted now, by crash_is_caught or PAWL_PLANT? */
+bool crash_planted(const char *plant);
+/* Errors that the provider has logged since the last call. The last text is kept. */
+unsigned crash_logged_errors(void);
+const char *crash_last_error(void);
+/* How much more than usual to try: PAWL_CRASH_SCALE, 1 by default. */
+unsigned crash_scale(void);
+
+static inline uint64_t draw(uint64_t *seed)
+{
+	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static inline unsigned below(uint64_t *seed, unsigned limit)
+{
+	return (unsigned)(draw(seed) % limit);
+}
+
+/* ---- a machine ---- */
+
+struct node {
+	struct os_sim *sim;
+	struct os os;              /* of process 0, with the bug that is planted */
+	struct pawl_provider *p;   /* the owner; NULL when none is running */
+};
+
+int node_start(struct node *n, struct pawl_error *err); /* open and acquire */
+void node_stop(struct node *n);                         /* a clean stop; no descriptor may stay open */
+void node_kill(struct node *n);                         /* kill -9: the page cache stays */
+void node_cut(struct node *n, const struct os_sim_cut *how);
+void node_free(struct node *n);
+/* Maintenance until there is none left. False when it fails. */
+bool node_settle(struct node *n);
+
+/* ---- power cuts everywhere ---- */
+
+/* What one outcome of one cut turned out to be; a scenario keeps here what its checks must remember. */
+struct outcome {
+	bool decided, pending_kept; /* the commit that nobody was told of: all of it is there, or nothing */
+	bool went_on;
+};
+
+struct scenario {
+	void *(*make)(unsigned workload);
+	void (*free)(void *state);
+	void (*run)(void *state, struct node *n);    /* until it is done or the power is off */
+	void (*check)(const void *state, struct node *n, struct outcome *o); /* after each recovery; crash_fail */
+	void (*go_on)(const void *state, struct node *n);                    /* new work after the first recovery */
+	unsigned ordered, random;                    /* outcomes of these kinds for each stopping point */
+	unsigned again_every;                        /* cut recovery itself at every operation, for one stopping point in so many */
+	unsigned stop_every;                         /* 0, 1: every operation; else one in so many */
+};
+
+void crash_cut_everywhere(const struct scenario *s, unsigned workload);
+/* One cut of a machine (a clone of it), recovery, a kill, more work, another cut: all checks. */
+void crash_survive(const struct scenario *s, const void *state, const struct os_sim *from, const struct os_sim_cut *how);
+const char *crash_mode_name(enum os_sim_mode mode);
+bool crash_is_off(struct node *n);
+
+/* ---- the model: instances, what was acknowledged, and what was under way ---- */
+
+#define IDS 7
+#define LIVES 4
+#define EXECUTIONS 3
+#define SPILLS 6
+
+enum state { ABSENT, LIVE, ENDED, MOVED }; /* MOVED: archive() was called, so it is in one of the two places */
+
+struct view {
+	enum state state;
+	unsigned life, executions, spills;
+	size_t len[EXECUTIONS];
+};
+
+/* An id can be used again after a purge: another life. */
+struct life {
+	struct buf text[EXECUTIONS];
+	struct buf spills[SPILLS];
+};
+
+struct instance {
+	char id[8];
+	struct view acked, next;
+	struct life lives[LIVES];
+};
+
+struct profile {
+	const char *name;
+	unsigned steps;
+	unsigned commit, maintain, archive, purge, reopen, attend; /* chances, of their sum */
+	unsigned create, end, execution, spill, big;               /* of 100, for each record */
+};
+
+struct world {
+	const struct profile *profile;
+	uint64_t random;
+	struct instance instances[IDS];
+	struct pawl_job *maintenance;
+	unsigned stage;
+	uint64_t commits;
+	/* faults */
+	bool faulty;          /* operations may fail: try again, heal after `patience` failures */
+	unsigned patience, failures;
+	unsigned cut_in;      /* try power cuts so many steps after a failure; 0: none */
+	bool over;
+};
+
+extern const struct profile profiles[];
+extern const unsigned profile_count;
+
+void *world_make(unsigned workload);
+void world_free(void *state);
+void world_run(void *state, struct node *n);
+void world_step(struct world *w, struct node *n);
+void world_check(const void *state, struct node *n, struct outcome *o);
+void world_go_on(const void *state, struct node *n);
+/* Start, again and again when faults are armed. */
+bool world_start(struct world *w, struct node *n);
+/* NULL, or in what the hub is not what the model says. */
+const char *world_differs(const struct world *w, struct node *n, bool next, bool went_on);
+/* The same for one instance. */
+const char *instance_differs(const struct instance *i, struct node *n, bool next, bool went_on);
+/* Appends a line as histories have them: text, tab, checksum. */
+void line_add(struct buf *out, uint64_t serial, size_t size);
+/* Whole lines with good checksums? */
+bool lines_good(const char *text, size_t len);
+
+extern const struct scenario commit_scenario;
+
+#endif
