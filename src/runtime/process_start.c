@@ -137,7 +137,9 @@ static void watch_end(struct process *p, const char *program)
 	if (p->list->children >= 0)
 		return;
 	p->pidfd = spawn_pidfd(p->pid);
-	if (p->pidfd < 0) {
+	if (p->pidfd == -ESRCH) {
+		p->deadline_ns = 0; /* gone, and somebody else has reaped it: to be found out by the first look */
+	} else if (p->pidfd < 0) {
 		err_sys(&why, -p->pidfd, "cannot watch '%s'", program);
 		give_up_watching(p, -p->pidfd, &why);
 	} else if (loop_add(p->list->loop, p->pidfd, LOOP_READ, process_on_pidfd, p, &why) < 0) {
