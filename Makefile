@@ -209,10 +209,30 @@ $(eval $(call tier_rules,provider,,$$(test_libs)))
 $(eval $(call tier_rules,crash,,$$(test_libs)))
 $(eval $(call tier_rules,fuzz,$(if $(filter libfuzzer,$(FUZZER)),-fsanitize=fuzzer),$$(libs)))
 $(eval $(call tier_rules,board,,$$(libs)))
-$(eval $(call tier_rules,bench,,$$(libs) $$(if $$(shell grep -l sqlite3.h tests/bench/$$(*F).c),-lsqlite3)))
+$(eval $(call tier_rules,bench,,$$(libs) $$(if $$(shell grep -l 'sqlite3\?[.]h' tests/bench/$$(*F).c),-lsqlite3)))
 
 .SECONDARY:
 .DELETE_ON_ERROR:
+
+# ---- examples (examples/README.md): compiled as a user would, with the public headers and the static library alone ----
+
+example_names := $(foreach dir,$(patsubst %/,%,$(sort $(wildcard examples/*/))),$(if $(wildcard $(dir)/$(notdir $(dir)).c),$(notdir $(dir))))
+example_plugins := $(if $(filter yes,$(WITH_PLUGINS)),hello.so)
+
+.PHONY: examples
+examples: $(program) $(addprefix $(B)/examples/,$(example_names) $(example_plugins)) ## build the examples: build/CONFIG/examples/NAME
+e2e: examples
+
+define example_rules
+$(B)/examples/$(1): examples/$(1)/$(1).c $(B)/libpawl.a $(B)/flags
+	$$(call say,LINK,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(common_flags) $$(warnings) -Iinclude $$(EXTRA_CFLAGS) $$(program_flags) -o $$@ $$< $(B)/libpawl.a $$(libs)
+endef
+$(foreach name,$(example_names),$(eval $(call example_rules,$(name))))
+$(B)/examples/%.so: $(B)/examples/%
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(common_flags) $(warnings) -Iinclude $(EXTRA_CFLAGS) $(link_flags) -shared -o $@ examples/$*/$*.c
 
 # ---- tests (tests/README.md) ----
 
@@ -252,7 +272,7 @@ board: ## cross-build for armhf and arm64, musl static; smoke and unit tests und
 
 demo: ## build what it needs, run the update example
 	@scripts/deps.sh build
-	+@$(MAKE) --no-print-directory all
+	+@$(MAKE) --no-print-directory all examples
 	@PAWL="$(abspath $(B)/pawl)" examples/update/demo.sh
 
 .PHONY: check-symbols size

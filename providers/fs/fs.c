@@ -67,7 +67,7 @@ static void fs_close(struct pawl_provider *p)
 		overlay_release(&fs->overlay);
 	map_release(&fs->overlay.instances);
 	journal_close(&fs->journal);
-	hub_unlock(fs);
+	hub_unlock(fs, true);
 	fs_free(fs);
 }
 

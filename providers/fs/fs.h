@@ -205,7 +205,7 @@ static inline struct fs *fs_of(struct pawl_provider *p) { return (struct fs *)p;
 /* hub.c */
 int hub_open(struct fs *fs, struct pawl_error *err);
 int hub_lock(struct fs *fs, struct pawl_error *err);
-void hub_unlock(struct fs *fs);
+void hub_unlock(struct fs *fs, bool clean);
 int hub_check_fence(struct fs *fs, struct pawl_error *err);
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
 

@@ -21,6 +21,35 @@ static int note_foreign(void *arg, const char *name)
 	return 1;
 }
 
+/* The name of the hub's own directory has to last too. */
+static int sync_above(struct fs *fs, struct pawl_error *err)
+{
+	const struct os *os = fs->os;
+	char above[PATH_SIZE];
+	size_t len = strlen(fs->path);
+
+	while (len > 1 && fs->path[len - 1] == '/')
+		len--;
+	while (len > 0 && fs->path[len - 1] != '/')
+		len--;
+	if (len >= sizeof(above))
+		return err_set(err, PAWL_EINVALID, "the hub's path '%s' is too long", fs->path);
+	snprintf(above, sizeof(above), "%.*s", len ? (int)len : 1, len ? fs->path : ".");
+	int fd = os->open_root(os->self, above);
+	int rc = fd < 0 ? fd : os->sync(os->self, fd);
+	if (fd >= 0)
+		os->close(os->self, fd);
+	return rc < 0 ? err_sys(err, -rc, "cannot sync the directory '%s' that the hub is in", above) : 0;
+}
+
+/* A sync that failed has lost what it covered (I8): the next try makes all of it anew. */
+static void hub_unmake(struct fs *fs)
+{
+	(void)fs->os->unlink(fs->os->self, fs->hub, "FORMAT");
+	for (size_t i = 0; i < HUB_DIR_COUNT; i++)
+		(void)fs->os->rmdir(fs->os->self, fs->hub, hub_dirs[i]);
+}
+
 /* FORMAT comes last: a hub that was half made when the power went is made whole by the next start. */
 static int hub_make(struct fs *fs, struct pawl_error *err)
 {
@@ -36,6 +65,9 @@ static int hub_make(struct fs *fs, struct pawl_error *err)
 		if (rc < 0 && rc != -EEXIST)
 			return err_sys(err, -rc, "cannot make '%s/%s'", fs->path, hub_dirs[i]);
 	}
+	rc = sync_above(fs, err);
+	if (rc < 0)
+		return rc;
 	rc = fs->os->random(fs->os->self, fs->journal.hub_id, sizeof(fs->journal.hub_id));
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot draw a hub id");
@@ -43,8 +75,10 @@ static int hub_make(struct fs *fs, struct pawl_error *err)
 		snprintf(hex + 2 * i, 3, "%02x", fs->journal.hub_id[i]);
 	snprintf(text, sizeof(text), "pawl hub\nformat %d\nid %s\n", FORMAT_VERSION, hex);
 	rc = os_replace_file(fs->os, fs->hub, "FORMAT", text, strlen(text), 0644, true);
-	if (rc < 0)
+	if (rc < 0) {
+		hub_unmake(fs);
 		return err_sys(err, -rc, "cannot write '%s/FORMAT'", fs->path);
+	}
 	return 0;
 }
 
@@ -228,11 +262,11 @@ int hub_lock(struct fs *fs, struct pawl_error *err)
 	return 0;
 }
 
-void hub_unlock(struct fs *fs)
+void hub_unlock(struct fs *fs, bool clean)
 {
 	if (fs->lock_fd < 0)
 		return;
-	if (fs->owner && !fs->fenced)
+	if (clean && fs->owner && !fs->fenced)
 		(void)write_owner(fs, true); /* the clean-stop mark: only a hint for empty event files */
 	fs->os->close(fs->os->self, fs->lock_fd);
 	fs->lock_fd = -1;

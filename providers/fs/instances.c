@@ -217,30 +217,41 @@ static int read_history(struct fs *fs, const char *id, const char *home, uint64_
 	return rc;
 }
 
-int fs_read(struct pawl_provider *p, const char *id, uint64_t execution, char **out, size_t *len, uint64_t *which, struct pawl_error *err)
+static int read_once(struct fs *fs, const char *id, uint64_t execution, struct buf *text, uint64_t *which, struct pawl_error *err)
 {
-	struct fs *fs = fs_of(p);
 	char home[PATH_SIZE];
-	struct buf text = BUF_INIT;
-	int rc = fs_check_id(id, err);
-
-	if (rc < 0)
-		return rc;
-	/* The journal first: lines that move from it into the file while we read are then seen in one of the two. */
 	struct overlay *o;
-	rc = fs->owner ? 0 : fs_overlay(fs, &o, err);
+	/* The journal first: lines that move from it into the file while we read are then seen in one of the two. */
+	int rc = fs->owner ? 0 : fs_overlay(fs, &o, err);
+
 	if (rc == 0 && find_home(fs, id, home) < 0)
 		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
 	uint64_t newest = execution;
 	if (rc == 0 && execution == 0)
 		rc = newest_execution(fs, id, home, &newest, err);
 	if (rc == 0 && newest > 0)
-		rc = read_history(fs, id, home, newest, &text, err);
+		rc = read_history(fs, id, home, newest, text, err);
+	*which = newest ? newest : 1;
+	return rc;
+}
+
+int fs_read(struct pawl_provider *p, const char *id, uint64_t execution, char **out, size_t *len, uint64_t *which, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	struct buf text = BUF_INIT;
+	int rc = fs_check_id(id, err);
+
+	if (rc == 0)
+		rc = read_once(fs, id, execution, &text, which, err);
+	if (rc == PAWL_ENOTFOUND && !fs->owner) { /* it may have moved to the archive under our eyes */
+		buf_release(&text);
+		buf_init(&text);
+		rc = read_once(fs, id, execution, &text, which, err);
+	}
 	if (rc < 0) {
 		buf_release(&text);
 		return rc;
 	}
-	*which = newest ? newest : 1;
 	*len = text.len;
 	*out = text.data ? text.data : calloc(1, 1);
 	return *out ? 0 : err_nomem(err);

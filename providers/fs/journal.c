@@ -68,18 +68,20 @@ static void segment_path(char *path, unsigned number)
 
 /* ---- making and taking segments ---- */
 
+#define FILL_BYTES (64u << 10)
+
 static int segment_fill(const struct os *os, int fd, uint64_t size)
 {
-	static const char zeros[64 * 1024];
+	char *zeros = calloc(1, FILL_BYTES);
+	ssize_t n = zeros ? 0 : -ENOMEM;
 
 	(void)os->allocate(os->self, fd, size); /* only a hint: the zeros below make the blocks real everywhere */
-	for (uint64_t at = 0; at < size; at += sizeof(zeros)) {
+	for (uint64_t at = 0; at < size && n >= 0; at += FILL_BYTES) {
 		uint64_t left = size - at;
-		ssize_t n = os->pwrite(os->self, fd, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros), at);
-		if (n < 0)
-			return (int)n;
+		n = os->pwrite(os->self, fd, zeros, left < FILL_BYTES ? (size_t)left : FILL_BYTES, at);
 	}
-	return os->sync(os->self, fd);
+	free(zeros);
+	return n < 0 ? (int)n : os->sync(os->self, fd);
 }
 
 static int segment_create(struct journal *j, unsigned number, uint64_t size, struct pawl_error *err)
@@ -268,12 +270,12 @@ void frame_add_purge(struct buf *frame, const char *id)
 /* Fill in the head for the active segment, and pad. */
 void frame_finish(struct journal *j, struct buf *frame, size_t record_count)
 {
-	static const char zeros[4096];
-	size_t payload = frame->len - FRAME_HEAD;
+	size_t payload = frame->len - FRAME_HEAD, pad = frame_size(journal_align(j), payload) - frame->len;
 
-	buf_add(frame, zeros, frame_size(journal_align(j), payload) - frame->len);
-	if (!buf_ok(frame))
+	if (!buf_reserve(frame, pad))
 		return;
+	memset(frame->data + frame->len, 0, pad);
+	frame->len += pad;
 	char *p = frame->data;
 	memcpy(p, FRAME_MAGIC, 4);
 	put64(p + 8, j->active->salt);

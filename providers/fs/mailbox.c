@@ -551,15 +551,14 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 	m->each = each;
 	m->arg = arg;
 	m->again_ms = -1;
-	int rc = all || m->look_control ? look_control(fs, err) : 0;
+	/* Starts first: what was sent or dropped for an instance right after its start must find it. */
+	int rc = all ? fs_scan(p, false, look_id, &look, err) : map_each(&m->noticed, look_noticed, &look);
+	if (rc >= 0 && (all || m->look_control))
+		rc = look_control(fs, err);
 	m->look_control = false;
 	if (rc >= 0 && (all || m->look_inbox))
 		rc = drops_scan(fs, "inbox", NULL, err);
 	m->look_inbox = false;
-	if (rc >= 0 && all)
-		rc = fs_scan(p, false, look_id, &look, err);
-	else if (rc >= 0)
-		rc = map_each(&m->noticed, look_noticed, &look);
 	if (rc >= 0 && all) {
 		m->look_all = m->first_scan = false;
 		fs->stats.scans++;

@@ -64,6 +64,19 @@ static int adopt(struct recovery *r, struct history_file *f, struct overlay_file
 	return rc < 0 ? err_nomem(r->err) : 0;
 }
 
+/* A history that never reached its file: its directory says where it is, or is made again, so that scan() finds it. */
+static int find_place(struct recovery *r, struct history_file *f)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "instances/%s", f->id);
+	if (f->made || fs_is_dir(r->fs, path))
+		return 0;
+	snprintf(path, sizeof(path), "archive/%s", f->id);
+	f->archived = fs_is_dir(r->fs, path);
+	return f->archived ? 0 : instance_make_dirs(r->fs, f->id, false, r->err);
+}
+
 static int recover_file(struct recovery *r, const char *id, struct overlay_file *o)
 {
 	char reason[256];
@@ -71,6 +84,9 @@ static int recover_file(struct recovery *r, const char *id, struct overlay_file 
 	struct history_file *f = histories_get(r->fs, id, o->execution, r->err, &rc);
 
 	if (!f)
+		return rc;
+	rc = find_place(r, f);
+	if (rc < 0)
 		return rc;
 	if (f->size < o->first || o->gap) {
 		snprintf(reason, sizeof(reason), "execution %llu: the journal has lines from byte %llu%s, but the history ends at %llu: lines between are lost",
@@ -183,6 +199,6 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 	if (rc == 0)
 		rc = mailbox_open(fs, err);
 	if (rc < 0)
-		hub_unlock(fs);
+		hub_unlock(fs, false);
 	return rc;
 }

@@ -137,7 +137,8 @@ static int unknown_verb(struct cli *c, const char *word)
 
 	for (const struct cli_verb *const *v = cli_verbs; *v; v++)
 		guess_try(&g, (*v)->name);
-	return g.best ? cli_usage(c, "there is no verb '%.60s'; did you mean '%s'?", word, g.best) : cli_usage(c, "there is no verb '%.60s'", word);
+	return g.best ? cli_usage(c, "there is no verb '%.60s'; did you mean '%s'?", word, g.best) : cli_usage(c,
+		"there is no verb '%.60s'", word);
 }
 
 static int unknown_option(struct cli *c, struct slice word)
@@ -150,7 +151,8 @@ static int unknown_option(struct cli *c, struct slice word)
 		guess_try(&g, o->name);
 	const char *where = c->verb ? c->verb->name : "before the verb", *of = c->verb ? " of " : " ";
 	if (g.best)
-		return cli_usage(c, "unknown option '--%.*s'%s%s; did you mean '--%s'?", SLICE_FMT(word), of, where, g.best);
+		return cli_usage(c, "unknown option '--%.*s'%s%s; did you mean '--%s'?", SLICE_FMT(word), of, where,
+			g.best);
 	return cli_usage(c, "unknown option '--%.*s'%s%s", SLICE_FMT(word), of, where);
 }
 
@@ -275,7 +277,8 @@ static int check_count(struct cli *c)
 	if (c->arg_count < v->args_min)
 		return cli_usage(c, "%s needs more arguments: %s %s %s", v->name, c->program, v->name, v->usage);
 	if (v->args_max >= 0 && c->arg_count > v->args_max)
-		return cli_usage(c, "'%.60s' is too much: %s %s %s", c->args[v->args_max], c->program, v->name, v->usage);
+		return cli_usage(c, "'%.60s' is too much: %s %s %s", c->args[v->args_max], c->program, v->name,
+			v->usage);
 	return 0;
 }
 
@@ -312,7 +315,8 @@ int cli_duration(struct cli *c, enum cli_opt opt, int64_t *ms)
 	const char *text = c->opt[opt];
 
 	if (text && text_parse_duration(slice_of(text), ms) < 0)
-		return cli_usage(c, "--%s: '%.60s' is no duration such as 30s, 1m30s, 24h or 7d", option_name(c, opt), text);
+		return cli_usage(c, "--%s: '%.60s' is no duration such as 30s, 1m30s, 24h or 7d", option_name(c,
+			opt), text);
 	return 0;
 }
 
@@ -324,7 +328,8 @@ int cli_number(struct cli *c, enum cli_opt opt, uint64_t min, uint64_t max, uint
 	if (!text)
 		return 0;
 	if (text_parse_u64(slice_of(text), &value) < 0 || value < min || value > max)
-		return cli_usage(c, "--%s: '%.60s' is no whole number from %llu to %llu", option_name(c, opt), text, (unsigned long long)min, (unsigned long long)max);
+		return cli_usage(c, "--%s: '%.60s' is no whole number from %llu to %llu", option_name(c, opt), text,
+			(unsigned long long)min, (unsigned long long)max);
 	*n = value;
 	return 0;
 }
@@ -341,7 +346,9 @@ static int read_stream(struct cli *c, FILE *f, const char *name, char **data, si
 	if (ferror(f))
 		rc = err_sys(&c->err, errno, "cannot read '%s'", name);
 	else if (text.len > PAWL_PAYLOAD_BYTES_MAX)
-		rc = err_set(&c->err, PAWL_ETOOBIG, "'%s' is over the limit of %d bytes: pass the name of a file instead of its content", name, PAWL_PAYLOAD_BYTES_MAX);
+		rc = err_set(&c->err, PAWL_ETOOBIG,
+			"'%s' is over the limit of %d bytes: pass the name of a file instead of its content", name,
+			PAWL_PAYLOAD_BYTES_MAX);
 	buf_adds(&text, ""); /* an empty one is there too */
 	if (rc == 0 && !(*data = text.len ? buf_detach(&text, len) : calloc(1, 1)))
 		rc = err_nomem(&c->err);
@@ -376,7 +383,8 @@ int cli_check_id(struct cli *c, const char *id)
 {
 	if (text_is_instance_id(slice_of(id)))
 		return 0;
-	return cli_usage(c, "'%.140s' is no instance id: 1 to %d of A-Z a-z 0-9 _ : -, first a letter or digit", id, TEXT_INSTANCE_ID_MAX);
+	return cli_usage(c, "'%.140s' is no instance id: 1 to %d of A-Z a-z 0-9 _ : -, first a letter or digit", id,
+		TEXT_INSTANCE_ID_MAX);
 }
 
 int cli_check_ids(struct cli *c)

@@ -41,7 +41,8 @@ static const struct {
 	{ "cancel_requested", "true, or not there" },
 	{ "reason", "why it was suspended, canceled or terminated" },
 	{ "parked, damaged", "why it does not go on" },
-	{ "waits", "list, of one that has not ended: kind (timer, event, activity, child, entity, lock), seq, name, attempt, due, due_in_ms, last_error" },
+	{ "waits",
+		"list, of one that has not ended: kind (timer, event, activity, child, entity, lock), seq, name, attempt, due, due_in_ms, last_error" },
 	{ "error", "of one that failed: code, message" },
 	{ "input, output", "as they were given; an object or array is one here, too (only in status, wait and watch)" },
 };
@@ -66,7 +67,8 @@ static void print_option(const struct cli_option *o)
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+	snprintf(name, sizeof(name), "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+		o->letter ? "," : " ", o->name,
 	         o->arg ? " " : "", o->arg ? o->arg : "");
 	printf("  %-28s %s\n", name, o->text);
 }
@@ -82,7 +84,8 @@ static void print_options(const char *title, const struct cli_option *options)
 
 static void help_verb(const struct cli *c, const struct cli_verb *v)
 {
-	printf("%s %s - %s\n\nusage: %s %s%s%s\n", c->program, v->name, v->line, c->program, v->name, *v->usage ? " " : "", v->usage);
+	printf("%s %s - %s\n\nusage: %s %s%s%s\n", c->program, v->name, v->line, c->program, v->name, *v->usage ?
+		" " : "", v->usage);
 	if (v->about) {
 		putchar('\n');
 		print_wrapped(v->about);
@@ -93,14 +96,16 @@ static void help_verb(const struct cli *c, const struct cli_verb *v)
 
 static void help_all(const struct cli *c)
 {
-	printf("%s - durable multi-step work for devices\n\nusage: %s [OPTION...] VERB ...\n\nverbs:\n", c->program, c->program);
+	printf("%s - durable multi-step work for devices\n\nusage: %s [OPTION...] VERB ...\n\nverbs:\n", c->program,
+		c->program);
 	for (const struct cli_verb *const *v = cli_verbs; *v; v++)
 		printf("  %-12s %s\n", (*v)->name, (*v)->line);
 	print_options("options, before or after the verb", cli_global_options);
 	puts("\nexit codes:");
 	for (size_t i = 0; i < EXIT_COUNT; i++)
 		printf("  %4d  %s\n", exits[i].code, exits[i].text);
-	printf("\n`%s VERB --help` tells more of one, `%s help config` of the configuration.\n", c->program, c->program);
+	printf("\n`%s VERB --help` tells more of one, `%s help config` of the configuration.\n", c->program,
+		c->program);
 }
 
 int cli_help(struct cli *c, const struct cli_verb *verb)

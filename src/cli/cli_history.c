@@ -95,7 +95,8 @@ static void details(struct buf *out, const struct history *h, const struct event
 	if (e->fields & FIELD_ATTEMPT)
 		buf_addf(out, " attempt %u", e->attempt);
 	if (e->fields & FIELD_ERROR)
-		buf_addf(out, " %.*s%s%.*s", SLICE_FMT(e->error.code), e->error.code.len ? ": " : "", SLICE_FMT(e->error.message));
+		buf_addf(out, " %.*s%s%.*s", SLICE_FMT(e->error.code), e->error.code.len ? ": " : "",
+			SLICE_FMT(e->error.message));
 	if (e->fields & FIELD_DELAY)
 		add_duration(out, scheduled ? " " : "; again in ", e->delay_ms);
 	if (e->fields & FIELD_UNTIL)
@@ -183,13 +184,15 @@ static int look(struct reader *r, bool follow)
 		r->execution = i.execution;
 		print_new(r, &i);
 		if (!follow && i.history.torn_bytes)
-			cli_note(c, "%zu bytes at its end are torn: the next start of the runtime cuts them", i.history.torn_bytes);
+			cli_note(c, "%zu bytes at its end are torn: the next start of the runtime cuts them",
+				i.history.torn_bytes);
 		bool again = i.view.status == STATUS_CONTINUED_AS_NEW && !c->opt[OPT_EXECUTION];
 		if (again) {
 			r->execution++;
 			r->printed = 0;
 		}
-		rc = i.damaged ? err_set(&c->err, PAWL_ECORRUPT, "'%s' is damaged: %s", i.id, i.note) : !again && instance_exit(&i) >= 0;
+		rc = i.damaged ? err_set(&c->err, PAWL_ECORRUPT, "'%s' is damaged: %s", i.id, i.note) : !again &&
+			instance_exit(&i) >= 0;
 		rc = rc == 0 && !again && i.view.status == STATUS_CONTINUED_AS_NEW ? 1 : rc;
 	}
 	instance_release(&i);

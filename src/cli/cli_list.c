@@ -54,7 +54,8 @@ static int list(struct cli *c)
 	rc = select_each(c, &s, true, archived, add, &l);
 	int end = out_end(&l.out, &c->err);
 	if (rc >= 0 && l.out.records == 0)
-		cli_note(c, "no instances%s in '%s'%s", select_is_given(c) || c->opt[OPT_SINCE] ? " like that" : "", c->hub, archived ? "" : " (-a: also those that ended)");
+		cli_note(c, "no instances%s in '%s'%s", select_is_given(c) || c->opt[OPT_SINCE] ? " like that" : "",
+			c->hub, archived ? "" : " (-a: also those that ended)");
 	return rc < 0 ? rc : end;
 }
 

@@ -15,7 +15,8 @@ static int purge_now(struct pawl_provider *p, const char *id, struct pawl_error 
 static int purge(struct cli *c)
 {
 	static const struct control control = {
-		.kind = PAWL_MESSAGE_PURGE, .done = "purged", .asked = "asked to purge", .archived = true, .refusal = refusal, .direct = purge_now,
+		.kind = PAWL_MESSAGE_PURGE, .done = "purged", .asked = "asked to purge", .archived = true,
+			.refusal = refusal, .direct = purge_now,
 	};
 
 	return control_run(c, &control);

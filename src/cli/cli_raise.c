@@ -5,12 +5,14 @@
 
 static int raise_event(struct cli *c)
 {
-	struct pawl_message m = { .kind = PAWL_MESSAGE_RAISE, .instance = c->args[0], .name = c->args[1], .key = c->opt[OPT_KEY] };
+	struct pawl_message m = { .kind = PAWL_MESSAGE_RAISE, .instance = c->args[0], .name = c->args[1],
+		.key = c->opt[OPT_KEY] };
 	char *data = NULL;
 	int rc = cli_check_id(c, c->args[0]);
 
 	if (rc == 0 && !text_is_event_name(slice_of(m.name)))
-		rc = cli_usage(c, "'%.80s' is no event name: 1 to 64 of A-Z a-z 0-9 _ : -, first a letter or digit", m.name);
+		rc = cli_usage(c, "'%.80s' is no event name: 1 to 64 of A-Z a-z 0-9 _ : -, first a letter or digit",
+			m.name);
 	if (rc == 0 && m.key && !text_is_key(slice_of(m.key)))
 		rc = cli_usage(c, "'%.80s' is no key: 1 to 64 of A-Z a-z 0-9 _ : -", m.key);
 	if (rc == 0)

@@ -17,7 +17,8 @@ static bool is_done(const struct cli_instance *i)
 static int resume(struct cli *c)
 {
 	static const struct control control = {
-		.kind = PAWL_MESSAGE_RESUME, .done = "resumed", .asked = "asked to resume", .refusal = refusal, .is_done = is_done,
+		.kind = PAWL_MESSAGE_RESUME, .done = "resumed", .asked = "asked to resume", .refusal = refusal,
+			.is_done = is_done,
 	};
 
 	return control_run(c, &control);

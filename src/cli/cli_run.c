@@ -34,7 +34,8 @@ static int run(struct cli *c)
 }
 
 static const struct cli_option options_run[] = {
-	{ OPT_REPLAY_ONLY, 0, "replay-only", NULL, "keep no stacks: every turn replays its history (to test orchestrations)" },
+	{ OPT_REPLAY_ONLY, 0, "replay-only", NULL,
+		"keep no stacks: every turn replays its history (to test orchestrations)" },
 	{ OPT_ALLOW_VOLATILE, 0, "allow-volatile", NULL, "also on a file system that a reboot empties" },
 	{ OPT_THREADS, 0, "threads", "N", "at most N activities in threads at once" },
 	{ OPT_NONE, 0, NULL, NULL, NULL },

@@ -34,7 +34,8 @@ static void note_unknown_type(struct cli *c, const char *type, const char *versi
 	if (cli_load_config(c) < 0 || registry_new(&r, &c->config, &err) < 0)
 		return;
 	if (!registry_orchestration(r, type, version))
-		cli_note(c, "note: this program has no orchestration '%s'%s%s; the runtime must have it", type, version ? " " : "", version ? version : "");
+		cli_note(c, "note: this program has no orchestration '%s'%s%s; the runtime must have it", type,
+			version ? " " : "", version ? version : "");
 	registry_free(r);
 }
 
@@ -70,7 +71,7 @@ static int look(struct cli *c, const char *id)
 		rc = 1;
 	instance_release(&i);
 	if (rc == PAWL_ENOTFOUND || (rc == 0 && is_refused(c, id)))
-		return err_set(&c->err, PAWL_ESTATE, "the runtime refused to start '%s': its log says why (is '%s' registered there? `%s types`)", id, c->args[0], c->program);
+		return err_set(&c->err, PAWL_ESTATE, "the runtime refused to start '%s': its log says why", id);
 	return rc;
 }
 
@@ -88,7 +89,8 @@ static int wait_taken(struct cli *c, const char *id)
 	while ((rc = look(c, id)) == 0) {
 		cli_clock(c);
 		if (c->boot_ms >= end) {
-			cli_note(c, "queued: the runtime (%s) has not taken it within %d s; see its log", who, CLI_TAKEN_MS / 1000);
+			cli_note(c, "queued: the runtime (%s) has not taken it within %d s; see its log", who,
+				CLI_TAKEN_MS / 1000);
 			return 0;
 		}
 		cli_sleep_ms(CLI_TAKEN_LOOK_MS);
@@ -119,7 +121,8 @@ static int print_id(struct cli *c, char *id)
 
 static int send_start(struct cli *c, const char *id)
 {
-	struct pawl_message m = { .kind = PAWL_MESSAGE_START, .instance = id, .name = c->args[0], .version = c->opt[OPT_TYPE_VERSION] };
+	struct pawl_message m = { .kind = PAWL_MESSAGE_START, .instance = id, .name = c->args[0],
+		.version = c->opt[OPT_TYPE_VERSION] };
 	char *data = NULL;
 	int rc = cli_payload(c, OPT_INPUT, &data, &m.len);
 

@@ -50,10 +50,12 @@ static void field_trouble(struct cli *c, const struct cli_instance *i)
 
 	if (i->damaged) {
 		field("damaged", slice_of(i->note));
-		field("to do", SLICE("put its history back from a copy, remove DAMAGED beside it, restart the runtime; or remove the instance's directory"));
+		field("to do",
+			SLICE("put its history back from a copy, remove DAMAGED beside it, restart the runtime; or remove the instance's directory"));
 	} else if (i->note) {
 		field("parked", slice_of(i->note));
-		field("to do", SLICE("give the runtime the code that fits, then restart it or send it HUP: the instance goes on"));
+		field("to do",
+			SLICE("give the runtime the code that fits, then restart it or send it HUP: the instance goes on"));
 	} else if (i->view.has_unknown) {
 		field("note", SLICE("its history has events of a newer pawl: this one tells only a part"));
 	}

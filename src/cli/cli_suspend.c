@@ -17,7 +17,8 @@ static bool is_done(const struct cli_instance *i)
 static int suspend(struct cli *c)
 {
 	static const struct control control = {
-		.kind = PAWL_MESSAGE_SUSPEND, .done = "suspended", .asked = "asked to suspend", .refusal = refusal, .is_done = is_done,
+		.kind = PAWL_MESSAGE_SUSPEND, .done = "suspended", .asked = "asked to suspend", .refusal = refusal,
+			.is_done = is_done,
 	};
 
 	return control_run(c, &control);

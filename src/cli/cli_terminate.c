@@ -15,7 +15,8 @@ static bool is_done(const struct cli_instance *i)
 static int terminate(struct cli *c)
 {
 	static const struct control control = {
-		.kind = PAWL_MESSAGE_TERMINATE, .done = "terminated", .asked = "asked to terminate", .refusal = refusal, .is_done = is_done,
+		.kind = PAWL_MESSAGE_TERMINATE, .done = "terminated", .asked = "asked to terminate",
+			.refusal = refusal, .is_done = is_done,
 	};
 
 	return control_run(c, &control);

@@ -36,7 +36,8 @@ static int types(struct cli *c)
 	rc = registry_each(r, add, &o);
 	int end = out_end(&o, &c->err);
 	if (o.records == 0)
-		cli_note(c, "this program has no orchestrations and no activities: build plugins, or name activities in the configuration");
+		cli_note(c,
+			"this program has no orchestrations and no activities: build plugins, or name activities in the configuration");
 	registry_free(r);
 	return rc < 0 ? rc : end;
 }

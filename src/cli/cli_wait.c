@@ -95,7 +95,8 @@ static int timed_out(struct waiter *w)
 {
 	for (int n = 0; n < w->count; n++)
 		if (w->exits[n] < 0)
-			return err_set(&w->c->err, PAWL_ETIMEOUT, "'%s'%s not ended in time", w->ids[n], w->open > 1 ? " and others have" : " has");
+			return err_set(&w->c->err, PAWL_ETIMEOUT, "'%s'%s not ended in time", w->ids[n],
+				w->open > 1 ? " and others have" : " has");
 	return 0;
 }
 
@@ -115,7 +116,8 @@ static int wait_all(struct waiter *w, int64_t timeout_ms, bool any, bool test)
 			break;
 		}
 		if (first && !cli_has_runtime(w->c, NULL, 0))
-			cli_note(w->c, "no runtime is using '%s': waiting for one (`%s run`)", w->c->hub, w->c->program);
+			cli_note(w->c, "no runtime is using '%s': waiting for one (`%s run`)", w->c->hub,
+				w->c->program);
 		first = false;
 		cli_notice_wait(&n, left < LOOK_MS ? left : LOOK_MS);
 		rc = look(w, any);

@@ -45,7 +45,8 @@ static struct shown *shown_get(struct watcher *w, const char *id)
 
 static bool is_changed(const struct shown *s, const struct cli_instance *i)
 {
-	return !s->live || s->execution != i->execution || s->next_seq != i->view.next_seq || s->parked != (i->note != NULL) || s->exit != instance_exit(i);
+	return !s->live || s->execution != i->execution || s->next_seq != i->view.next_seq ||
+		s->parked != (i->note != NULL) || s->exit != instance_exit(i);
 }
 
 static void print_line(struct watcher *w, const struct cli_instance *i)
@@ -223,7 +224,8 @@ static int verdict(struct watcher *w)
 int cli_watch_ids(struct cli *c, char **ids, int count, int64_t timeout_ms)
 {
 	static const char *const columns[] = { NULL };
-	struct watcher w = { .c = c, .ids = ids, .count = count, .open = count, .redraw = c->tty && c->format == OUT_TABLE };
+	struct watcher w = { .c = c, .ids = ids, .count = count, .open = count, .redraw = c->tty &&
+		c->format == OUT_TABLE };
 
 	map_init(&w.shown);
 	out_begin(&w.out, c, columns, true);

@@ -101,7 +101,8 @@ static void finish(struct doing *d, struct target *t, enum result result)
 	else if (result == DONE)
 		snprintf(text, sizeof(text), "%s", d->control->done);
 	else
-		snprintf(text, sizeof(text), "%s; %s", d->control->asked, d->runtime ? "the runtime has not done it yet" : "no runtime is there");
+		snprintf(text, sizeof(text), "%s; %s", d->control->asked, d->runtime ?
+			"the runtime has not done it yet" : "no runtime is there");
 	report(d, t, text);
 }
 
@@ -214,7 +215,8 @@ int control_run(struct cli *c, const struct control *control)
 	int rc = cli_check_ids(c);
 
 	if (rc == 0 && (c->arg_count > 0) == select_is_given(c))
-		rc = cli_usage(c, "%s needs ids or a filter, and not both: %s %s %s", c->verb->name, c->program, c->verb->name, c->verb->usage);
+		rc = cli_usage(c, "%s needs ids or a filter, and not both: %s %s %s", c->verb->name, c->program,
+			c->verb->name, c->verb->usage);
 	if (rc == 0)
 		rc = cli_open(c, CLI_SEND);
 	if (rc < 0)

@@ -18,7 +18,8 @@ static int fold(struct cli *c, struct cli_instance *i)
 	for (size_t n = 0; rc != PAWL_ENOMEM && n < i->history.count; n++) {
 		int applied = view_apply(&i->view, &i->history.events[n]);
 		if (applied == PAWL_ECORRUPT && rc == 0)
-			rc = err_set(&why, PAWL_ECORRUPT, "event %llu cannot follow what is before it", (unsigned long long)i->history.events[n].seq);
+			rc = err_set(&why, PAWL_ECORRUPT, "event %llu cannot follow what is before it",
+				(unsigned long long)i->history.events[n].seq);
 		if (applied < 0)
 			rc = applied == PAWL_ENOMEM ? applied : rc;
 		if (applied < 0)
@@ -200,7 +201,8 @@ static void summary_waits(struct cli *c, const struct cli_instance *i, struct bu
 {
 	uint32_t shown = 0;
 
-	for (const struct open_item *item = i->view.open; item && shown < SUMMARY_WAITS_MAX; item = item->next, shown++) {
+	for (const struct open_item *item = i->view.open; item && shown < SUMMARY_WAITS_MAX; item = item->next,
+		shown++) {
 		if (shown)
 			buf_adds(out, "; ");
 		instance_describe_item(c, item, out);
@@ -218,7 +220,8 @@ static void summary_end(const struct cli_instance *i, struct buf *out)
 	else if (v->status == STATUS_COMPLETED && v->output)
 		buf_add(out, v->output, v->output_len);
 	else if (v->error_message)
-		buf_addf(out, "%s%s%s", v->error_code ? v->error_code : "", v->error_code && *v->error_code ? ": " : "", v->error_message);
+		buf_addf(out, "%s%s%s", v->error_code ? v->error_code : "", v->error_code && *v->error_code ? ": " :
+			"", v->error_message);
 	else if (v->reason)
 		buf_adds(out, v->reason);
 }

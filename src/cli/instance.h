@@ -26,7 +26,8 @@ bool instance_is_ended(const struct cli_instance *i);
 int instance_exit(const struct cli_instance *i);
 /* *out: malloc'd, NULL when there is none. */
 int instance_output(struct cli *c, const struct cli_instance *i, char **out, size_t *len) PAWL_MUST_USE;
-int instance_payload(struct cli *c, const struct cli_instance *i, const struct event *e, char **out, size_t *len) PAWL_MUST_USE;
+int instance_payload(struct cli *c, const struct cli_instance *i, const struct event *e, char **out,
+	size_t *len) PAWL_MUST_USE;
 
 /* In a few words: what it waits for, or how it ended. */
 void instance_summary(struct cli *c, const struct cli_instance *i, struct buf *out);
@@ -38,7 +39,7 @@ void instance_describe_item(struct cli *c, const struct open_item *item, struct 
 struct select {
 	unsigned statuses;   /* bit for each enum instance_status; 0 = any */
 	bool damaged, parked, any_status;
-	bool wants_ended, wants_live;
+	bool wants_ended;    /* the archive must be looked at */
 	const char *type;
 	int64_t since_ns, before_ns; /* of the last change; 0 = any */
 };

@@ -23,7 +23,8 @@ static size_t utf8_len(const char *p, const char *end)
 /* C1 control characters (U+0080 to U+009F) drive terminals as well. */
 static bool is_control(const char *p, size_t n)
 {
-	return n == 1 ? (unsigned char)*p < ' ' || *p == 0x7f : n == 2 && (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0;
+	return n == 1 ? (unsigned char)*p < ' ' || *p == 0x7f : n == 2 && (unsigned char)p[0] == 0xc2 &&
+		(unsigned char)p[1] < 0xa0;
 }
 
 void out_clean(struct buf *out, struct slice text)
@@ -169,12 +170,13 @@ void out_record(struct out *o, const char *name, struct slice json, const char *
 	o->records++;
 }
 
-/* The last column has what room there is; the others are never cut. */
-static void print_row(const struct out *o, const char *cell, bool is_head)
+/* cell NULL: the head. The last column has what room there is; the others are never cut. */
+static void print_row(const struct out *o, const char *cell)
 {
+	bool is_head = !cell;
 	unsigned used = 0;
 
-	for (unsigned i = 0; i < o->column_count; i++, cell += strlen(cell) + 1) {
+	for (unsigned i = 0; i < o->column_count; i++) {
 		const char *text = is_head ? o->columns[i] : cell;
 		unsigned width = out_width(text);
 		if (i + 1 == o->column_count && o->line_max && used + width > o->line_max) {
@@ -189,6 +191,7 @@ static void print_row(const struct out *o, const char *cell, bool is_head)
 		if (i + 1 < o->column_count)
 			printf("%*s", (int)(o->widths[i] - width + 2), "");
 		used += o->widths[i] + 2;
+		cell = is_head ? NULL : cell + strlen(cell) + 1;
 	}
 	putchar('\n');
 }
@@ -198,9 +201,9 @@ static void print_table(const struct out *o)
 	const char *cell = buf_str(&o->cells);
 
 	if (o->records)
-		print_row(o, "", true);
+		print_row(o, NULL);
 	for (size_t r = 0; r < o->records; r++) {
-		print_row(o, cell, false);
+		print_row(o, cell);
 		for (unsigned i = 0; i < o->column_count; i++)
 			cell += strlen(cell) + 1;
 	}

@@ -12,14 +12,15 @@ static int add_status(struct cli *c, struct select *s, struct slice word)
 	snprintf(name, sizeof(name), "%.*s", (int)(word.len < 31 ? word.len : 31), word.data);
 	s->any_status = false;
 	if (strcasecmp(name, "damaged") == 0)
-		s->damaged = s->wants_live = true;
+		s->damaged = true;
 	else if (strcasecmp(name, "parked") == 0)
-		s->parked = s->wants_live = true;
+		s->parked = true;
 	else if (status_parse(name, &status) == 0) {
 		s->statuses |= 1u << status;
-		*(status_is_ended(status) ? &s->wants_ended : &s->wants_live) = true;
+		s->wants_ended = s->wants_ended || status_is_ended(status);
 	} else
-		return cli_usage(c, "'%s' is no status: Pending, Running, Suspended, Completed, Failed, Canceled, Terminated, ContinuedAsNew, Parked or Damaged", name);
+		return cli_usage(c,
+			"'%s' is no status: Pending, Running, Suspended, Completed, Failed, Canceled, Terminated, ContinuedAsNew, Parked or Damaged", name);
 	return 0;
 }
 

@@ -31,8 +31,8 @@ struct process_spec {
 	const char *const *argv; /* argv[0] is the program's path, or a name looked up in PATH */
 	const char *dir;         /* working directory; NULL = as the runtime */
 	const char *const *env;  /* "NAME=value" on top of the runtime's own environment, NULL-terminated; NULL = none */
-	struct slice input;
-	const char *log_path;    /* stderr goes there (created, truncated), NULL = /dev/null */
+	struct slice input;      /* need not outlive process_start */
+	const char *log_path;    /* stderr goes there (created, truncated; no link is followed), NULL = thrown away */
 	int64_t timeout_ms;      /* 0 = none */
 	int64_t grace_ms;        /* TERM to KILL */
 	uint64_t output_max;     /* stdout over it: the process is ended and it is WORK_FAILED, code "output-too-large" */
@@ -41,9 +41,10 @@ struct process_spec {
 
 struct process_result {
 	enum work_outcome outcome;
-	char *output;        /* malloc'd, NUL-terminated, the receiver's; one trailing newline is stripped */
+	char *output;        /* malloc'd, NUL-terminated, the receiver's; one trailing newline is stripped; NULL: no memory for it */
 	size_t output_len;
-	char code[32];       /* "exit:3", "signal:9", "timeout", "spawn", "output-too-large", "" when completed */
+	char code[32];       /* "exit:3", "signal:9", "timeout", "canceled", "spawn", "output-too-large", "memory", "lost" (something
+	                        else in this program took its status); "" when completed */
 	char message[256];   /* the last line on stderr, or what went wrong; never empty when not completed */
 	int pid;
 	int64_t elapsed_ms;

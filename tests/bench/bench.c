@@ -1,6 +1,7 @@
 /* bench.c - clocks, counters, percentiles, and the line that is printed. */
 #include "bench.h"
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,4 +199,36 @@ void bench_print(const struct bench_result *r)
 	print_cell(true, (double)r->cost.switches / ops, 2);
 	printf("\n");
 	fflush(stdout);
+}
+
+/* ---- tables ---- */
+
+void bench_table(const char *title)
+{
+	printf("\n%-58s | %-34s | %-24s | %s\n", title, "measured", "budget", "verdict");
+	printf("%.58s-|-%.34s-|-%.24s-|--------\n", "----------------------------------------------------------",
+	       "----------------------------------------------------------", "------------------------------");
+}
+
+void bench_row(const char *what, const char *budget, enum bench_verdict verdict, const char *fmt, ...)
+{
+	static const char *const names[] = { [BENCH_TOLD] = "", [BENCH_WITHIN] = "ok", [BENCH_OVER] = "OVER", [BENCH_UNKNOWN] = "unknown" };
+	char measured[160];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(measured, sizeof(measured), fmt, args);
+	va_end(args);
+	printf("%-58s | %-34s | %-24s | %s\n", what, measured, budget ? budget : "", names[verdict]);
+	fflush(stdout);
+}
+
+enum bench_verdict bench_at_most(double value, double limit)
+{
+	return value <= limit ? BENCH_WITHIN : BENCH_OVER;
+}
+
+enum bench_verdict bench_at_least(double value, double limit)
+{
+	return value >= limit ? BENCH_WITHIN : BENCH_OVER;
 }

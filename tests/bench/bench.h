@@ -66,6 +66,20 @@ void bench_print_head(void);
 void bench_print(const struct bench_result *r); /* one line on stdout; "-" for what is not known */
 
 /*
+ * A table of results: what | measured | budget (DESIGN.md section 10) | verdict.
+ *
+ *	bench_table("chain");
+ *	bench_row("step, p50", "<= 1.3 x fdatasync", bench_at_most(ratio, 1.3), "%.2f x", ratio);
+ *	bench_row("history", NULL, BENCH_TOLD, "%.0f bytes", bytes);
+ */
+enum bench_verdict { BENCH_TOLD, BENCH_WITHIN, BENCH_OVER, BENCH_UNKNOWN };
+void bench_table(const char *title);
+void bench_row(const char *what, const char *budget, enum bench_verdict verdict, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+enum bench_verdict bench_at_most(double value, double limit);
+enum bench_verdict bench_at_least(double value, double limit);
+
+/*
  * The floor under every durable step: overwrite `bytes` in a file that is preallocated and full of zeros, one fdatasync
  * each, in a closed loop.
  */

@@ -409,8 +409,8 @@ static void test_a_daemon_that_holds_stdout_does_not_hold_us_up(void **state)
 	(void)state;
 	job_shell(&j, "sleep 60 2>/dev/null & echo $!");
 	job_end(&j);
-	assert_in_range(now_ns() - start, 900 * MS, 30000 * MS);
-	assert_in_range(j.r.elapsed_ms, 0, 900);
+	assert_in_range(now_ns() - start, 1000 * MS, 30000 * MS);
+	assert_true(j.r.elapsed_ms <= (now_ns() - start) / MS - 990);
 	assert_false(has_ended(atol(j.r.output))); /* it was left behind on purpose */
 	kill((pid_t)atol(j.r.output), SIGKILL);
 	expect(&j, WORK_COMPLETED, "", "");
@@ -764,8 +764,9 @@ static void test_a_timeout_ends_it(void **state)
 	(void)state;
 	job_run(&j, "sleep", "60", NULL);
 	j.spec.timeout_ms = 100;
+	j.spec.grace_ms = 30000;
 	job_end(&j);
-	assert_in_range(j.r.elapsed_ms, 100, 1900); /* TERM was enough */
+	assert_in_range(j.r.elapsed_ms, 100, 29000); /* TERM was enough */
 	expect(&j, WORK_TIMEOUT, "timeout", "took longer than its limit of 100ms and was ended");
 }
 
@@ -788,12 +789,12 @@ static void test_a_program_that_ignores_term_is_killed_after_the_grace(void **st
 
 	(void)state;
 	job_shell(&j, "trap '' TERM; echo half; while :; do sleep 0.05; done");
-	j.spec.timeout_ms = 200;
+	j.spec.timeout_ms = 600;
 	j.spec.grace_ms = 200;
 	job_end(&j);
-	assert_in_range(j.r.elapsed_ms, 400, 20000);
+	assert_in_range(j.r.elapsed_ms, 800, 20000);
 	assert_string_equal(j.r.output, "half");
-	expect(&j, WORK_TIMEOUT, "timeout", "took longer than its limit of 200ms and was killed, as it did not end when asked to");
+	expect(&j, WORK_TIMEOUT, "timeout", "took longer than its limit of 600ms and was killed, as it did not end when asked to");
 }
 
 static void test_no_grace_is_no_grace(void **state)
@@ -832,7 +833,7 @@ static void test_the_whole_process_group_is_ended(void **state)
 	for (int i = 0; i < 3; i++) {
 		struct job j;
 		job_shell(&j, scripts[i]);
-		j.spec.timeout_ms = 200;
+		j.spec.timeout_ms = 500;
 		j.spec.grace_ms = 300;
 		job_end(&j);
 		expect_end_of(atol(j.r.output));
@@ -851,7 +852,7 @@ static void test_the_grace_is_for_the_whole_group(void **state)
 	snprintf(set, sizeof(set), "FILE=%s", in_dir("cleaned"));
 	job_shell(&j, "sh -c 'trap \"sleep 0.3; echo yes > $FILE; exit\" TERM; while :; do sleep 0.05; done' & wait");
 	j.spec.env = env;
-	j.spec.timeout_ms = 300;
+	j.spec.timeout_ms = 600;
 	j.spec.grace_ms = 20000;
 	job_end(&j);
 	assert_int_equal(get_file(in_dir("cleaned"), text, sizeof(text)), 4);
@@ -866,7 +867,8 @@ static void test_one_that_made_it_before_anybody_looked_is_not_late(void **state
 	job_run(&j, "echo", "made it", NULL);
 	j.spec.timeout_ms = 20;
 	job_start(&j);
-	nap(500);
+	nap(20);
+	expect_end_of(process_pid(j.p));
 	process_check_deadlines(loop, now_ns());
 	if (j.calls == 0)
 		job_wait(&j);
@@ -1067,8 +1069,6 @@ static void test_a_lack_of_descriptors_starts_nothing(void **state)
 	job_run(&j, "echo", "at last", NULL);
 	j.spec.log_path = in_dir("log");
 	for (int r = -1; r < 0; failures++) {
-		int free_now = dup(0);
-		close(free_now);
 		limit = before;
 		limit.rlim_cur = (rlim_t)(first_free + failures);
 		setrlimit(RLIMIT_NOFILE, &limit);
@@ -1076,7 +1076,6 @@ static void test_a_lack_of_descriptors_starts_nothing(void **state)
 		setrlimit(RLIMIT_NOFILE, &before);
 		assert_true(r == 0 || r == PAWL_EBUSY);
 		assert_true(failures < 30);
-		(void)free_now;
 	}
 	assert_true(failures > 6);
 	job_wait(&j);

@@ -1,0 +1,159 @@
+/*
+ * bench_many.c - many instances at once, each one activity after the other: durable activities a second, and what one
+ * writes to the device; beside SQLite with one transaction a step. Usage: bench_many [DIR [ROUNDS]]
+ *
+ * Two numbers from the same run: from the first start to the last completion, and from the moment when the first activity
+ * of the last instance begins, so that all starts are durable.
+ */
+#include "rig.h"
+#include "sqlite.h"
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ROUNDS 7
+#define SQLITE_ROUNDS 2
+#define STAMPS_MAX 200000
+
+static struct stamp {
+	int64_t ns;
+	bool first; /* of its instance */
+} *stamps;
+static atomic_size_t stamp_count;
+
+static int note(pawl_work *work, const char *input)
+{
+	(void)work;
+	stamps[atomic_fetch_add(&stamp_count, 1)] = (struct stamp){ bench_now_ns(), input[0] == '0' };
+	return 0;
+}
+PAWL_ACTIVITY(note);
+
+static int some(pawl_ctx *ctx, const char *input)
+{
+	for (long n = 0, steps = strtol(input, NULL, 10); n < steps; n++)
+		if (!pawl_call(ctx, "note", n == 0 ? "0" : "1"))
+			return pawl_rethrow(ctx);
+	return 0;
+}
+PAWL_ORCHESTRATION(some, "1");
+
+struct many {
+	double with_starts, running; /* activities a second */
+	double device_kib, commits_of, batch;
+};
+
+static void rates(struct many *m, int64_t begin_ns, int64_t end_ns)
+{
+	size_t count = atomic_load(&stamp_count), rest = 0;
+	int64_t started_ns = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (stamps[i].first && stamps[i].ns > started_ns)
+			started_ns = stamps[i].ns;
+	for (size_t i = 0; i < count; i++)
+		rest += stamps[i].ns > started_ns;
+	m->with_starts = (double)count * 1e9 / (double)(end_ns - begin_ns);
+	m->running = (double)rest * 1e9 / (double)(end_ns - started_ns);
+}
+
+static struct many run_many(const char *dir, unsigned number, unsigned instances, unsigned steps)
+{
+	char path[RIG_PATH_BYTES], id[32], input[16];
+	struct bench_counters before, after;
+	struct pawl_provider_stats stats;
+	struct many m;
+	struct rig h;
+
+	rig_path(path, "many", number);
+	rig_open(&h, path, NULL);
+	rig_run(&h);
+	atomic_store(&stamp_count, 0);
+	snprintf(input, sizeof(input), "%u", steps);
+	rig_sync(dir);
+	bench_counters(dir, &before);
+	int64_t begin_ns = bench_now_ns();
+	for (unsigned i = 0; i < instances; i++) {
+		snprintf(id, sizeof(id), "m%u", i);
+		rig_start(&h, "some", id, input, false);
+	}
+	rig_wait_empty(&h, (uint64_t)instances * steps);
+	int64_t end_ns = bench_now_ns();
+	rig_sync(dir);
+	bench_counters(dir, &after);
+	rig_close(&h, &stats);
+	rates(&m, begin_ns, end_ns);
+	m.device_kib = after.device_known ? (double)(after.device_bytes - before.device_bytes) / 1024 / instances / steps : -1;
+	m.commits_of = (double)stats.commits;
+	m.batch = (double)stats.records / (double)stats.commits;
+	return m;
+}
+
+static int by_running(const void *a, const void *b)
+{
+	double x = ((const struct many *)a)->running, y = ((const struct many *)b)->running;
+
+	return (x > y) - (x < y);
+}
+
+static int by_starts(const void *a, const void *b)
+{
+	double x = ((const struct many *)a)->with_starts, y = ((const struct many *)b)->with_starts;
+
+	return (x > y) - (x < y);
+}
+
+static double sqlite_rate(const char *dir)
+{
+	double best = 0;
+
+	for (int n = 0; n < SQLITE_ROUNDS; n++) {
+		struct bench_result r = sqlite_run("SQLite", dir, 1000, 5);
+		if (r.error[0])
+			rig_die(r.error, NULL);
+		best = (double)r.ops / r.seconds > best ? (double)r.ops / r.seconds : best;
+	}
+	return best;
+}
+
+static void report(struct many *all, unsigned count, const struct many *few, double sqlite)
+{
+	char title[128];
+
+	snprintf(title, sizeof(title), "1000 instances x 5 activities, %u rounds: median (best)", count);
+	bench_table(title);
+	qsort(all, count, sizeof(*all), by_starts);
+	bench_row("activities, starts included", ">= 100000/s", bench_at_least(all[count / 2].with_starts, 1e5), "%.0f/s (%.0f/s)",
+	          all[count / 2].with_starts, all[count - 1].with_starts);
+	bench_row("  / SQLite's transactions", ">= 15", bench_at_least(all[count / 2].with_starts / sqlite, 15), "%.1f x",
+	          all[count / 2].with_starts / sqlite);
+	qsort(all, count, sizeof(*all), by_running);
+	const struct many *m = &all[count / 2];
+	bench_row("activities, after all are started", ">= 100000/s", bench_at_least(m->running, 1e5), "%.0f/s (%.0f/s)", m->running,
+	          all[count - 1].running);
+	bench_row("  / SQLite's transactions", ">= 15", bench_at_least(m->running / sqlite, 15), "%.1f x", m->running / sqlite);
+	bench_row("SQLite: WAL, synchronous=FULL, a transaction a step", NULL, BENCH_TOLD, "%.0f/s", sqlite);
+	bench_row("commits; turns in each", NULL, BENCH_TOLD, "%.0f; %.0f", m->commits_of, m->batch);
+	bench_row("device bytes, 1000 active", "<= 0.5 KiB a step", m->device_kib < 0 ? BENCH_UNKNOWN : bench_at_most(m->device_kib, 0.5),
+	          "%.2f KiB a step", m->device_kib);
+	bench_row("device bytes, 64 active with 100 steps each", "<= 0.5 KiB a step",
+	          few->device_kib < 0 ? BENCH_UNKNOWN : bench_at_most(few->device_kib, 0.5), "%.2f KiB a step", few->device_kib);
+	bench_row("activities, 64 active with 100 steps each", NULL, BENCH_TOLD, "%.0f/s", few->with_starts);
+}
+
+int main(int argc, char **argv)
+{
+	const char *dir = rig_begin(argc, argv, "many");
+	unsigned count = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : ROUNDS;
+	struct many *all = calloc(count + 1, sizeof(*all));
+
+	stamps = calloc(STAMPS_MAX, sizeof(*stamps));
+	if (!all || !stamps || count == 0)
+		return 2;
+	for (unsigned n = 0; n < count; n++)
+		all[n] = run_many(dir, n, 1000, 5);
+	struct many few = run_many(dir, count, 64, 100);
+	report(all, count, &few, sqlite_rate(dir));
+	rig_end();
+	return 0;
+}

@@ -1,0 +1,294 @@
+/*
+ * e2e_types.c - orchestrations and activities for the end-to-end tests. Built as a program (pawl_main) and as a plugin.
+ *
+ *	-DE2E_VARIANT=1   as it should be
+ *	-DE2E_VARIANT=2   'changing' decides something else: what a device with the wrong code does
+ *	-DE2E_VARIANT=3   has 'latecomer', too
+ *	-DE2E_PLUGIN      no main
+ *
+ * Every run of the activity `step` is one line in the file $E2E_LOG: "INSTANCE INPUT ATTEMPT GENERATION". $GENERATION is
+ * the number of the runtime's start; it is in the result, too, so that a test sees which run was recorded.
+ */
+#include <fcntl.h>
+#include <pawl/pawl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef E2E_VARIANT
+#define E2E_VARIANT 1
+#endif
+
+static void nap_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static const char *generation(void)
+{
+	const char *g = getenv("GENERATION");
+
+	return g ? g : "0";
+}
+
+/* ---- activities ---- */
+
+static void log_run(const pawl_work *work, const char *input)
+{
+	const char *path = getenv("E2E_LOG");
+	char line[512];
+	int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
+	int len = snprintf(line, sizeof(line), "%s %.64s %u %s\n", pawl_work_instance(work), input, (unsigned)pawl_work_attempt(work), generation());
+
+	if (fd >= 0 && write(fd, line, (size_t)len) != len)
+		abort();
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Input "INDEX[:MS]": takes so many milliseconds after its line is in the log. */
+static int step(pawl_work *work, const char *input)
+{
+	const char *colon = strchr(input, ':');
+
+	log_run(work, input);
+	if (colon)
+		nap_ms(atol(colon + 1));
+	return pawl_work_return(work, "done %d of generation %s", atoi(input), generation());
+}
+PAWL_ACTIVITY(step);
+
+static int flaky(pawl_work *work, const char *input)
+{
+	unsigned failures = (unsigned)atoi(input);
+
+	if (pawl_work_attempt(work) <= failures)
+		return pawl_work_fail(work, "flaky", "attempt %u of %u bad ones", (unsigned)pawl_work_attempt(work), failures);
+	return pawl_work_return(work, "attempt %u", (unsigned)pawl_work_attempt(work));
+}
+PAWL_ACTIVITY(flaky);
+
+static int nap(pawl_work *work, const char *input)
+{
+	for (long left = atol(input); left > 0 && !pawl_work_is_cancelled(work); left -= 10)
+		nap_ms(10);
+	return pawl_work_return(work, "slept");
+}
+PAWL_ACTIVITY(nap);
+
+/* Heeds nobody who wants it to end. */
+static int deaf(pawl_work *work, const char *input)
+{
+	nap_ms(atol(input));
+	return pawl_work_return(work, "slept");
+}
+PAWL_ACTIVITY(deaf);
+
+static int big(pawl_work *work, const char *input)
+{
+	size_t size = (size_t)atol(input);
+	char *data = malloc(size + 1);
+
+	if (!data)
+		return pawl_work_fail(work, "memory", "out of memory");
+	memset(data, 'x', size);
+	pawl_work_return_bytes(work, data, size);
+	free(data);
+	return 0;
+}
+PAWL_ACTIVITY(big);
+
+/* ---- orchestrations ---- */
+
+/* "N[:MS]": N steps one after the other, each of MS milliseconds. Fails when a result is not that of its step. */
+static int chain(pawl_ctx *ctx, const char *input)
+{
+	int n = atoi(input);
+	const char *colon = strchr(input, ':');
+
+	for (int i = 1; i <= n; i++) {
+		const char *out = pawl_call(ctx, "step", pawl_printf(ctx, "%d%s", i, colon ? colon : ""));
+		if (!out)
+			return pawl_rethrow(ctx);
+		if (strncmp(out, pawl_printf(ctx, "done %d of", i), strlen(pawl_printf(ctx, "done %d of", i))) != 0)
+			return pawl_fail(ctx, "step %d returned '%s'", i, out);
+	}
+	return pawl_return(ctx, pawl_printf(ctx, "%d steps", n));
+}
+PAWL_ORCHESTRATION(chain, "1.0.0");
+
+/* "A B C": waits for these events one after the other; "A=data B=data C=data". */
+static int waiter(pawl_ctx *ctx, const char *input)
+{
+	char *all = pawl_printf(ctx, "%s", "");
+
+	while (*input) {
+		int len = (int)strcspn(input, " ");
+		const char *name = pawl_printf(ctx, "%.*s", len, input);
+		const char *data = pawl_wait_event(ctx, name, -1);
+		if (!data)
+			return pawl_rethrow(ctx);
+		all = pawl_printf(ctx, "%s%s%s=%s", all, *all ? " " : "", name, data);
+		input += len;
+		input += strspn(input, " ");
+	}
+	return pawl_return(ctx, all);
+}
+PAWL_ORCHESTRATION(waiter, "1.0.0");
+
+/* "NAME N": what N events of this name carry, in their order, separated by blanks. */
+static int collector(pawl_ctx *ctx, const char *input)
+{
+	char name[65] = "";
+	int count = 0;
+	size_t len = 0, size = 64 * 1024;
+	char *all = pawl_alloc(ctx, size);
+
+	if (sscanf(input, "%64s %d", name, &count) != 2)
+		return pawl_fail(ctx, "input '%s' is not NAME N", input);
+	for (int i = 0; i < count; i++) {
+		const char *data = pawl_wait_event(ctx, name, -1);
+		if (!data)
+			return pawl_rethrow(ctx);
+		len += (size_t)snprintf(all + len, size - len, "%s%s", i ? " " : "", data);
+		if (len >= size)
+			return pawl_fail(ctx, "too much");
+		pawl_set_status(ctx, pawl_printf(ctx, "%d of %d", i + 1, count));
+	}
+	return pawl_return(ctx, all);
+}
+PAWL_ORCHESTRATION(collector, "1.0.0");
+
+static int fan(pawl_ctx *ctx, const char *input)
+{
+	int n = atoi(input);
+	pawl_task **tasks = pawl_alloc(ctx, (size_t)n * sizeof(*tasks));
+
+	for (int i = 0; i < n; i++)
+		tasks[i] = pawl_activity(ctx, "step", pawl_printf(ctx, "%d", i + 1));
+	if (pawl_all_of(ctx, tasks, (size_t)n))
+		return pawl_rethrow(ctx);
+	for (int i = 0; i < n; i++)
+		if (atoi(pawl_result(tasks[i]) + strlen("done ")) != i + 1)
+			return pawl_fail(ctx, "step %d returned '%s'", i + 1, pawl_result(tasks[i]));
+	return pawl_return(ctx, pawl_printf(ctx, "%d steps", n));
+}
+PAWL_ORCHESTRATION(fan, "1.0.0");
+
+static int timer(pawl_ctx *ctx, const char *input)
+{
+	pawl_sleep(ctx, atol(input));
+	return pawl_return(ctx, "slept");
+}
+PAWL_ORCHESTRATION(timer, "1.0.0");
+
+static int failing(pawl_ctx *ctx, const char *input)
+{
+	pawl_retry retry = { .max_attempts = (uint32_t)atoi(input) + 1, .first_ms = 20 };
+	const char *out = pawl_call_with(ctx, "flaky", input, &(pawl_call_options){ .retry = &retry });
+
+	return out ? pawl_return(ctx, out) : pawl_rethrow(ctx);
+}
+PAWL_ORCHESTRATION(failing, "1.0.0");
+
+static int broken(pawl_ctx *ctx, const char *input)
+{
+	return pawl_fail(ctx, "%s", input);
+}
+PAWL_ORCHESTRATION(broken, "1.0.0");
+
+static int echo(pawl_ctx *ctx, const char *input)
+{
+	return pawl_return(ctx, input);
+}
+PAWL_ORCHESTRATION(echo, "1.0.0");
+
+/* Says its input as its status and waits for `go`, `no` sooner than a day ends it as failed. */
+static int patient(pawl_ctx *ctx, const char *input)
+{
+	pawl_set_status(ctx, input);
+	pawl_task *go = pawl_event(ctx, "go"), *no = pawl_event(ctx, "no"), *late = pawl_timer(ctx, PAWL_HOURS(24));
+	pawl_task *first = pawl_any(ctx, go, no, late);
+	if (first != go)
+		return pawl_fail(ctx, first == no ? "told not to" : "too late");
+	return pawl_return(ctx, pawl_result(go));
+}
+PAWL_ORCHESTRATION(patient, "1.0.0");
+
+/* "ACTIVITY [INPUT]" */
+static const char *split(pawl_ctx *ctx, const char *input, const char **rest)
+{
+	int len = (int)strcspn(input, " ");
+
+	*rest = input + len + (input[len] == ' ');
+	return pawl_printf(ctx, "%.*s", len, input);
+}
+
+static int once(pawl_ctx *ctx, const char *input)
+{
+	const char *rest, *name = split(ctx, input, &rest);
+	const char *out = pawl_call(ctx, name, rest);
+
+	return out ? pawl_return(ctx, out) : pawl_rethrow(ctx);
+}
+PAWL_ORCHESTRATION(once, "1.0.0");
+
+static int thrice(pawl_ctx *ctx, const char *input)
+{
+	static const pawl_retry retry = { .max_attempts = 3, .first_ms = 50 };
+	const char *rest, *name = split(ctx, input, &rest);
+	const char *out = pawl_call_with(ctx, name, rest, &(pawl_call_options){ .retry = &retry });
+
+	return out ? pawl_return(ctx, out) : pawl_rethrow(ctx);
+}
+PAWL_ORCHESTRATION(thrice, "1.0.0");
+
+/* The kind, code and message of an activity's failure: what an orchestration can know of it. */
+static int report(pawl_ctx *ctx, const char *input)
+{
+	const char *rest, *name = split(ctx, input, &rest);
+	const char *out = pawl_call(ctx, name, rest);
+	const pawl_failure *f = pawl_failed(ctx);
+
+	if (out)
+		return pawl_return(ctx, pawl_printf(ctx, "output %s", out));
+	return pawl_return(ctx, pawl_printf(ctx, "%s %s %s: %s", f->kind, *f->code ? f->code : "-", f->retryable ? "retryable" : "final", f->message));
+}
+PAWL_ORCHESTRATION(report, "1.0.0");
+
+static int changing(pawl_ctx *ctx, const char *input)
+{
+	(void)input;
+	if (!pawl_call(ctx, E2E_VARIANT == 2 ? "nap" : "step", "1"))
+		return pawl_rethrow(ctx);
+	const char *data = pawl_wait_event(ctx, "go", -1);
+	if (!data || !pawl_call(ctx, "step", "2"))
+		return pawl_rethrow(ctx);
+	return pawl_return(ctx, data);
+}
+PAWL_ORCHESTRATION(changing, "1.0.0");
+
+#if E2E_VARIANT == 3
+static int latecomer(pawl_ctx *ctx, const char *input)
+{
+	return pawl_return(ctx, input);
+}
+PAWL_ORCHESTRATION(latecomer, "1.0.0");
+
+static int lateact(pawl_work *work, const char *input)
+{
+	return pawl_work_return(work, "%s", input);
+}
+PAWL_ACTIVITY(lateact);
+#endif
+
+#ifndef E2E_PLUGIN
+int main(int argc, char **argv)
+{
+	return pawl_main(argc, argv);
+}
+#endif
