@@ -247,7 +247,8 @@ static void forget_clean(struct checkpoint_job *c)
 			continue;
 		if (c->rewrite)
 			history_close_fd(c->fs, f); /* it is of the old file */
-		if (f->oldest_generation == 0 && f->pending.len == 0)
+		bool in_commit = c->fs->committing && f->batch == c->fs->batches; /* it holds on to the file until its end */
+		if (f->oldest_generation == 0 && f->pending.len == 0 && !in_commit)
 			histories_forget(c->fs, f);
 	}
 }

@@ -45,12 +45,14 @@ enum segment_state {
 /*
  *	FREE ──take──► ACTIVE ──full, or sync failed (broken)──► FULL ──checkpoint──► FREE
  *
- * A broken segment is never written or synced again (I8): when it is free its file is replaced by a new one.
+ * A broken segment is never written or synced again (I8): when it is free its file is replaced by a new one. It and others
+ * that are not wanted any more are `doomed`: their files go when a later frame has told the disk that the frames in them
+ * are checkpointed. Gone any earlier, they would be missed after a power cut.
  */
 struct segment {
 	unsigned number;
 	enum segment_state state;
-	bool broken, oversize, header_written;
+	bool broken, doomed, header_written;
 	int fd;
 	uint64_t size, pos, salt, generation;
 	uint64_t last_lsn;
@@ -65,10 +67,12 @@ struct journal {
 	bool pad;
 	struct segment segments[SEGMENTS_MAX];
 	unsigned used;          /* entries of segments[] that are not NONE */
+	unsigned doomed;        /* of them */
 	struct segment *active;
 	uint64_t generation;    /* of the newest segment */
 	uint64_t next_lsn;
 	uint64_t checkpoint_lsn; /* frames below it are in synced histories */
+	uint64_t frame_checkpoint; /* what the frame under way says of it */
 };
 
 enum record_kind { RECORD_APPEND = 1, RECORD_PURGE = 2 };
@@ -106,6 +110,8 @@ void journal_written(struct journal *j, size_t frame_len);
 void journal_failed(struct journal *j);
 /* All segments with generation <= upto hold nothing that is needed. */
 void journal_free_upto(struct journal *j, uint64_t generation, uint64_t checkpoint_lsn);
+/* Segments that a start found: which are too small or hold nothing. */
+void journal_sort_out(struct journal *j);
 uint64_t journal_full_generation(const struct journal *j); /* newest that is FULL, 0 = none */
 unsigned journal_free_count(const struct journal *j);
 

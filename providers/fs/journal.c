@@ -114,7 +114,6 @@ static struct segment *segment_add(struct journal *j, unsigned number, int fd, u
 		return NULL;
 	j->used++;
 	*s = (struct segment){ .number = number, .state = SEGMENT_FREE, .fd = fd, .size = size };
-	s->oversize = size > j->segment_bytes;
 	return s;
 }
 
@@ -135,8 +134,25 @@ static void segment_drop(struct journal *j, struct segment *s)
 	segment_path(path, s->number);
 	j->os->close(j->os->self, s->fd);
 	(void)j->os->unlink(j->os->self, j->hub, path);
-	*s = (struct segment){ .state = SEGMENT_NONE };
+	j->doomed -= s->doomed;
 	j->used--;
+	*s = (struct segment){ .state = SEGMENT_NONE };
+}
+
+static void segment_doom(struct journal *j, struct segment *s)
+{
+	j->doomed += !s->doomed;
+	s->doomed = true;
+}
+
+/* What the disk knows to be checkpointed can go. */
+static void journal_drop_doomed(struct journal *j, uint64_t told_checkpoint)
+{
+	for (unsigned i = 0; i < SEGMENTS_MAX && j->doomed; i++) {
+		struct segment *s = &j->segments[i];
+		if (s->state == SEGMENT_FREE && s->doomed && s->last_lsn < told_checkpoint)
+			segment_drop(j, s);
+	}
 }
 
 /* The free segment that was used longest ago: what an old one still holds must never outlive what a newer one said. */
@@ -146,7 +162,7 @@ static struct segment *segment_oldest_free(struct journal *j, uint64_t size)
 
 	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
 		struct segment *s = &j->segments[i];
-		if (s->state == SEGMENT_FREE && !s->broken && s->size >= size && (!best || s->generation < best->generation))
+		if (s->state == SEGMENT_FREE && !s->broken && !s->doomed && s->size >= size && (!best || s->generation < best->generation))
 			best = s;
 	}
 	return best;
@@ -212,8 +228,8 @@ int journal_room(struct journal *j, size_t payload, struct pawl_error *err)
 		return journal_add_segment(j, size, err);
 	}
 	struct segment *s = segment_oldest_free(j, FRAME_AREA + need);
-	if (!s && j->used < j->segment_count)
-		; /* a broken one was dropped: make up the number again */
+	if (!s && j->used - j->doomed < j->segment_count)
+		; /* a broken one is to go: make up the number again */
 	else if (!s)
 		return err_set(err, PAWL_EBUSY, "all %u journal segments wait for a checkpoint", j->used);
 	if (j->active)
@@ -282,6 +298,7 @@ void frame_finish(struct journal *j, struct buf *frame, size_t record_count)
 	put64(p + 16, j->next_lsn);
 	put64(p + 24, j->next_lsn); /* one frame is under way at a time: all before it are durable */
 	put64(p + 32, j->checkpoint_lsn);
+	j->frame_checkpoint = j->checkpoint_lsn;
 	put32(p + 40, (uint32_t)payload);
 	put32(p + 44, (uint32_t)record_count | (uint32_t)journal_align(j) << 24);
 	put32(p + 4, crc32c(0, p + 8, FRAME_HEAD - 8 + payload));
@@ -320,6 +337,8 @@ void journal_written(struct journal *j, size_t frame_len)
 	s->header_written = true;
 	s->pos += frame_len;
 	s->last_lsn = j->next_lsn++;
+	if (j->doomed)
+		journal_drop_doomed(j, j->frame_checkpoint);
 }
 
 /* I8: what the failed write or sync covered is in doubt for good. Its good frames count until the next checkpoint; the
@@ -337,8 +356,21 @@ void journal_free_upto(struct journal *j, uint64_t generation, uint64_t checkpoi
 		if (s->state != SEGMENT_FULL || s->generation > generation)
 			continue;
 		s->state = SEGMENT_FREE;
-		if (s->broken || s->oversize || j->used > j->segment_count)
-			segment_drop(j, s);
+		if (s->broken || s->size != j->segment_bytes || j->used - j->doomed > j->segment_count)
+			segment_doom(j, s);
+	}
+}
+
+/* A power cut while a segment was made leaves a file that is too short; so does a smaller size in earlier options. */
+void journal_sort_out(struct journal *j)
+{
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		struct segment *s = &j->segments[i];
+		if (s->state != SEGMENT_FREE || s->size >= j->segment_bytes)
+			continue;
+		segment_doom(j, s);
+		if (s->generation == 0 && s->last_lsn == 0)
+			segment_drop(j, s); /* nothing was ever in it */
 	}
 }
 
@@ -357,7 +389,7 @@ unsigned journal_free_count(const struct journal *j)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < SEGMENTS_MAX; i++)
-		n += j->segments[i].state == SEGMENT_FREE && !j->segments[i].broken;
+		n += j->segments[i].state == SEGMENT_FREE && !j->segments[i].broken && !j->segments[i].doomed;
 	return n;
 }
 
@@ -648,6 +680,6 @@ void journal_close(struct journal *j)
 			j->os->close(j->os->self, j->segments[i].fd);
 		j->segments[i].state = SEGMENT_NONE;
 	}
-	j->used = 0;
+	j->used = j->doomed = 0;
 	j->active = NULL;
 }

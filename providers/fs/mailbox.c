@@ -360,16 +360,26 @@ void fs_ack(struct pawl_provider *p, void *token)
 	letter_free(fs, l);
 }
 
+/* The id is free again, unless somebody has dropped something for it already. */
+static void unreserve_start(struct fs *fs, const struct letter *l)
+{
+	char path[PATH_SIZE];
+
+	letter_path(path, l->dir, "start");
+	(void)fs->os->unlink(fs->os->self, fs->hub, path);
+	letter_path(path, l->dir, "events");
+	(void)fs->os->rmdir(fs->os->self, fs->hub, path);
+	(void)fs_rmdir_empty(fs, l->message.instance);
+}
+
 void fs_reject(struct pawl_provider *p, void *token, const char *why)
 {
 	struct fs *fs = fs_of(p);
 	struct letter *l = token;
 
 	if (l->is_start) {
-		char path[PATH_SIZE];
 		log_warning("start of '%s' is refused: %s", l->message.instance, why);
-		letter_path(path, l->dir, "start");
-		(void)fs->os->unlink(fs->os->self, fs->hub, path);
+		unreserve_start(fs, l);
 	} else {
 		drops_reject(fs, l->dir, l->name, why);
 	}

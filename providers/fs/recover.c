@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define START_AGE_NS (600 * (int64_t)1000000000)
+
 struct recovery {
 	struct fs *fs;
 	struct overlay *overlay;
@@ -128,6 +130,15 @@ static int recover_instance(void *arg, struct slice key, void *value)
 	return rc;
 }
 
+/* The rest of a `pawl start` that was cut off before its rename. A young one may be just now under way. */
+static void remove_if_old(struct fs *fs, const char *path)
+{
+	struct os_stat st;
+
+	if (fs->os->stat(fs->os->self, fs->hub, path, &st) == 0 && fs->os->real_ns(fs->os->self) - st.mtime_ns > START_AGE_NS)
+		(void)os_remove_tree(fs->os, fs->hub, path, 4);
+}
+
 /* An id that was reserved for a commit that never became durable: an empty directory, and nobody was told of it. */
 static int remove_if_empty(void *arg, const char *name)
 {
@@ -137,8 +148,8 @@ static int remove_if_empty(void *arg, const char *name)
 	if (strlen(name) > TEXT_INSTANCE_ID_MAX + 16)
 		return 0;
 	snprintf(path, sizeof(path), "instances/%s", name);
-	if (name[0] == '.') /* the rest of a `pawl start` that was cut off before its rename */
-		(void)os_remove_tree(r->fs->os, r->fs->hub, path, 4);
+	if (name[0] == '.')
+		remove_if_old(r->fs, path);
 	else if (!histories_find(r->fs, name, 1))
 		(void)fs_rmdir_empty(r->fs, name);
 	return 0;
@@ -168,6 +179,7 @@ static int retire_all(struct fs *fs, struct pawl_error *err)
 			continue;
 		s->state = s->last_lsn >= j->checkpoint_lsn && s->last_lsn ? SEGMENT_FULL : SEGMENT_FREE;
 	}
+	journal_sort_out(j);
 	return journal_free_count(j) == 0 ? fs_checkpoint_now(fs, err) : 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define ID_SIZE 129
+#define REFUSED_LOOK_MS 100
 
 /* TYPE-8 hex digits; what a type may have and an id may not becomes '-'. */
 static int make_id(struct cli *c, const char *type, char *id)
@@ -40,7 +41,7 @@ static void note_unknown_type(struct cli *c, const char *type, const char *versi
 }
 
 /* The runtime took the message away and wrote no history: it refused. */
-static bool is_refused(struct cli *c, const char *id)
+static bool seems_refused(struct cli *c, const char *id)
 {
 	char path[160];
 	struct os_stat st;
@@ -57,6 +58,15 @@ static bool is_refused(struct cli *c, const char *id)
 	bool refused = rc == PAWL_ENOTFOUND || (rc == 0 && i.len == 0 && !i.note);
 	instance_release(&i);
 	return refused;
+}
+
+/* A reader knows the end of the journal as it was some milliseconds ago, and the history may be nowhere else yet. */
+static bool is_refused(struct cli *c, const char *id)
+{
+	if (!seems_refused(c, id))
+		return false;
+	cli_sleep_ms(REFUSED_LOOK_MS);
+	return seems_refused(c, id);
 }
 
 /* 1: it runs, or is parked (told); 0: not yet; PAWL_ESTATE: it was refused. */

@@ -245,7 +245,10 @@ int loop_on_clock_set(struct loop *l, void (*fn)(void *arg), void *arg, struct p
 		return 0;
 	l->clock = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	r = l->clock < 0 ? -errno : arm_clock(l);
-	r = r < 0 ? err_sys(err, -r, "cannot watch the wall clock") : loop_add(l, l->clock, LOOP_READ, on_clock, l, err);
+	if (r < 0)
+		r = err_sys(err, -r, "cannot watch the wall clock");
+	else
+		r = loop_add(l, l->clock, LOOP_READ, on_clock, l, err);
 	if (r < 0) {
 		close_if_open(l->clock);
 		l->clock = -1;
@@ -287,7 +290,8 @@ static int open_signals(struct loop *l, const sigset_t *set, struct pawl_error *
 	return r;
 }
 
-int loop_on_signals(struct loop *l, const int *signals, void (*fn)(void *arg, int signal), void *arg, struct pawl_error *err)
+int loop_on_signals(struct loop *l, const int *signals, void (*fn)(void *arg, int signal), void *arg,
+                    struct pawl_error *err)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t set = l->signal_set;

@@ -142,7 +142,7 @@ static void close_from(int first)
 		close(fd);
 }
 
-/* System calls, not sigaction(): the C library hides two signals, the sanitizers keep tables of handlers. For the kernel
+/* System calls, not sigaction(): the C library hides two signals, sanitizers keep tables of handlers. For the kernel
  * zeros are SIG_DFL with no flags on every architecture, and also the empty mask. */
 static void reset_signals(void)
 {
@@ -224,7 +224,7 @@ static pid_t clone_child(struct child *c)
 	return pid < 0 ? -errno : pid;
 }
 
-/* Until exec: a handler of ours must not run in the child. The raw call blocks also what the C library keeps to itself. */
+/* A handler of ours must not run in the child. The raw call blocks also what the C library keeps to itself. */
 static pid_t clone_blocked(struct child *c)
 {
 	uint64_t all[2] = { UINT64_MAX, UINT64_MAX }, before[2] = { 0, 0 };
@@ -448,7 +448,7 @@ int spawn_watch(void)
 void spawn_unwatch(int fd)
 {
 	for (int i = 0; i < WATCHERS_MAX; i++)
-		if (atomic_load(&watchers[i].used) && atomic_load(&watchers[i].write_fd) > 0 && watchers[i].read_fd == fd)
+		if (atomic_load(&watchers[i].write_fd) > 0 && watchers[i].read_fd == fd)
 			atomic_store(&watchers[i].used, false);
 }
 

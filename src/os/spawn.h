@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 struct spawn_spec {
-	const char *const *argv; /* argv[0] with a slash is a path (from dir, when it is relative), else looked up in PATH */
+	const char *const *argv; /* argv[0] with a slash is a path (a relative one from dir), else looked up in PATH */
 	const char *dir;         /* NULL: as the caller */
 	const char *const *env;  /* "NAME=value" on top of the caller's environment, NULL-terminated; NULL: none */
 	int fds[3];              /* become 0, 1 and 2 */

@@ -8,7 +8,7 @@
 #include <pawl/error.h>
 #include <stdint.h>
 
-/* One datagram, "NAME=value" lines. 1: sent; 0: nobody wants to know; PAWL_E... (PAWL_EINVALID: not a socket's address).
+/* One datagram, "NAME=value" lines. 1: sent; 0: nobody wants to know; PAWL_E... (PAWL_EINVALID: not an address).
  * Never blocks: a supervisor whose queue is full gives PAWL_EBUSY. */
 int notify_send(const char *state) PAWL_MUST_USE;
 

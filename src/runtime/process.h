@@ -41,10 +41,11 @@ struct process_spec {
 
 struct process_result {
 	enum work_outcome outcome;
-	char *output;        /* malloc'd, NUL-terminated, the receiver's; one trailing newline is stripped; NULL: no memory for it */
+	char *output;        /* malloc'd, NUL-terminated, the receiver's; one trailing newline is stripped;
+	                      * NULL: no memory for it */
 	size_t output_len;
-	char code[32];       /* "exit:3", "signal:9", "timeout", "canceled", "spawn", "output-too-large", "memory", "lost" (something
-	                        else in this program took its status); "" when completed */
+	char code[32];       /* "exit:3", "signal:9", "timeout", "canceled", "spawn", "output-too-large", "memory", "lost"
+	                      * (something else in this program took its status); "" when completed */
 	char message[256];   /* the last line on stderr, or what went wrong; never empty when not completed */
 	int pid;
 	int64_t elapsed_ms;

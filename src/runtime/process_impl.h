@@ -1,6 +1,6 @@
 /*
- * process_impl.h - what process.c (events and the end), process_start.c and process_result.c (the last line on stderr, the
- * verdict) share. For them only; the states and invariants are in process.c.
+ * process_impl.h - what process.c (events, the end), process_start.c and process_result.c (the last line on stderr,
+ * the verdict) share. For them only; the states and invariants are in process.c.
  */
 #ifndef RUNTIME_PROCESS_IMPL_H
 #define RUNTIME_PROCESS_IMPL_H
@@ -64,7 +64,8 @@ void process_free(struct process *p);
 
 /* process_result.c */
 void last_line_add(struct last_line *l, const char *data, size_t len);
-void process_verdict(struct process_result *r, enum work_outcome outcome, const char *code, const char *fmt, ...) PAWL_PRINTF(4, 5);
+void process_verdict(struct process_result *r, enum work_outcome outcome, const char *code, const char *fmt, ...)
+	PAWL_PRINTF(4, 5);
 void process_take_result(struct process *p); /* fills in p->result; the output moves there */
 
 #endif

@@ -93,7 +93,8 @@ static void judge_status(struct process *p)
 	const struct spawn_status *s = &p->status;
 
 	if (!s->known)
-		process_verdict(&p->result, WORK_STALLED, "lost", "it has ended, but something else in this program waited for it");
+		process_verdict(&p->result, WORK_STALLED, "lost",
+		                "it has ended, but something else in this program waited for it");
 	else if (s->signal)
 		judge_exit(p, WORK_STALLED, "signal", s->signal);
 	else if (s->exit_code)
@@ -108,7 +109,7 @@ static void judge_late(struct process *p)
 
 	text_duration(limit, p->timeout_ms);
 	process_verdict(&p->result, WORK_TIMEOUT, "timeout", "took longer than its limit of %s and was %s", limit,
-	        p->state == KILLED ? "killed, as it did not end when asked to" : "ended");
+	                p->state == KILLED ? "killed, as it did not end when asked to" : "ended");
 }
 
 static void judge(struct process *p)
@@ -122,8 +123,8 @@ static void judge(struct process *p)
 		break;
 	case TOO_LARGE:
 		process_verdict(&p->result, WORK_FAILED, "output-too-large",
-		        "wrote more than %llu bytes to its standard output: write a file and its name instead, or raise the limit",
-		        (unsigned long long)p->output_max);
+		                "wrote more than %llu bytes to its standard output: let it write a file, or raise the limit",
+		                (unsigned long long)p->output_max);
 		break;
 	case NO_MEMORY:
 		process_verdict(&p->result, WORK_STALLED, "memory", "out of memory for its output");

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#ifndef PAWL_NO_PLUGINS
+#if PAWL_WITH_PLUGINS
 #include <dlfcn.h>
 #endif
 
@@ -67,7 +67,7 @@ int version_compare(const char *a, const char *b)
 
 /* ---- plugins ---- */
 
-#ifndef PAWL_NO_PLUGINS
+#if PAWL_WITH_PLUGINS
 static void plugin_load(const char *dir, const char *name)
 {
 	char path[1024];

@@ -40,7 +40,14 @@ PAWL_ORCHESTRATION(some, "1");
 
 struct many {
 	double with_starts, running; /* activities a second */
-	double device_kib, commits_of, batch;
+	double device_kib; /* the whole run; < 0: not known */
+	double commits, batch;
+};
+
+/* What a step more costs each of them, so that making and archiving instances is left out, and what that costs. */
+struct device {
+	bool known;
+	double step_kib, instance_kib;
 };
 
 static void rates(struct many *m, int64_t begin_ns, int64_t end_ns)
@@ -83,10 +90,19 @@ static struct many run_many(const char *dir, unsigned number, unsigned instances
 	bench_counters(dir, &after);
 	rig_close(&h, &stats);
 	rates(&m, begin_ns, end_ns);
-	m.device_kib = after.device_known ? (double)(after.device_bytes - before.device_bytes) / 1024 / instances / steps : -1;
-	m.commits_of = (double)stats.commits;
+	m.device_kib = after.device_known ? (double)(after.device_bytes - before.device_bytes) / 1024 : -1;
+	m.commits = (double)stats.commits;
 	m.batch = (double)stats.records / (double)stats.commits;
 	return m;
+}
+
+static struct device device_cost(const struct many *a, unsigned a_steps, const struct many *b, unsigned b_steps, unsigned instances)
+{
+	struct device d = { .known = a->device_kib >= 0 && b->device_kib >= 0 };
+
+	d.step_kib = (b->device_kib - a->device_kib) / instances / (b_steps - a_steps);
+	d.instance_kib = a->device_kib / instances - d.step_kib * a_steps;
+	return d;
 }
 
 static int by_running(const void *a, const void *b)
@@ -116,7 +132,7 @@ static double sqlite_rate(const char *dir)
 	return best;
 }
 
-static void report(struct many *all, unsigned count, const struct many *few, double sqlite)
+static void report_rates(struct many *all, unsigned count, double sqlite)
 {
 	char title[128];
 
@@ -133,12 +149,19 @@ static void report(struct many *all, unsigned count, const struct many *few, dou
 	          all[count - 1].running);
 	bench_row("  / SQLite's transactions", ">= 15", bench_at_least(m->running / sqlite, 15), "%.1f x", m->running / sqlite);
 	bench_row("SQLite: WAL, synchronous=FULL, a transaction a step", NULL, BENCH_TOLD, "%.0f/s", sqlite);
-	bench_row("commits; turns in each", NULL, BENCH_TOLD, "%.0f; %.0f", m->commits_of, m->batch);
-	bench_row("device bytes, 1000 active", "<= 0.5 KiB a step", m->device_kib < 0 ? BENCH_UNKNOWN : bench_at_most(m->device_kib, 0.5),
-	          "%.2f KiB a step", m->device_kib);
-	bench_row("device bytes, 64 active with 100 steps each", "<= 0.5 KiB a step",
-	          few->device_kib < 0 ? BENCH_UNKNOWN : bench_at_most(few->device_kib, 0.5), "%.2f KiB a step", few->device_kib);
-	bench_row("activities, 64 active with 100 steps each", NULL, BENCH_TOLD, "%.0f/s", few->with_starts);
+	bench_row("commits; turns in each", NULL, BENCH_TOLD, "%.0f; %.0f", m->commits, m->batch);
+}
+
+static void report_device(const char *active, const struct device *d, const struct many *m)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "device bytes of a step, %s active", active);
+	bench_row(what, "<= 0.5 KiB", d->known ? bench_at_most(d->step_kib, 0.5) : BENCH_UNKNOWN, "%.2f KiB", d->step_kib);
+	snprintf(what, sizeof(what), "device bytes of making and archiving one, %s active", active);
+	bench_row(what, NULL, BENCH_TOLD, "%.2f KiB", d->instance_kib);
+	snprintf(what, sizeof(what), "activities, starts included, %s active", active);
+	bench_row(what, NULL, BENCH_TOLD, "%.0f/s", m->with_starts);
 }
 
 int main(int argc, char **argv)
@@ -152,8 +175,12 @@ int main(int argc, char **argv)
 		return 2;
 	for (unsigned n = 0; n < count; n++)
 		all[n] = run_many(dir, n, 1000, 5);
-	struct many few = run_many(dir, count, 64, 100);
-	report(all, count, &few, sqlite_rate(dir));
+	struct many first = all[0], more = run_many(dir, count, 1000, 25);
+	struct many few = run_many(dir, count + 1, 64, 50), few_more = run_many(dir, count + 2, 64, 250);
+	struct device thousand = device_cost(&first, 5, &more, 25, 1000), sixty_four = device_cost(&few, 50, &few_more, 250, 64);
+	report_rates(all, count, sqlite_rate(dir));
+	report_device("64", &sixty_four, &few_more);
+	report_device("1000", &thousand, &more);
 	rig_end();
 	return 0;
 }

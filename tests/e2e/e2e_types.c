@@ -145,7 +145,7 @@ static int collector(pawl_ctx *ctx, const char *input)
 {
 	char name[65] = "";
 	int count = 0;
-	size_t len = 0, size = 64 * 1024;
+	size_t len = 0, size = 1000 * 1000;
 	char *all = pawl_alloc(ctx, size);
 
 	if (sscanf(input, "%64s %d", name, &count) != 2)

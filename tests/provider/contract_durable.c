@@ -213,6 +213,47 @@ static void wraps_crashing(void **state)
 
 /* ---- maintenance beside commits ---- */
 
+/* A commit with all maintenance there is between its begin and its end. */
+static void commit_around(struct contract *c, const struct pawl_record *r)
+{
+	const struct pawl_batch batch = { .records = r, .record_count = 1 };
+	struct pawl_error err = { 0 };
+	struct pawl_job *job = NULL;
+	int rc;
+
+	while ((rc = c->ops->commit_begin(c->p, &batch, &job, &err)) == PAWL_EBUSY)
+		(void)contract_maintain(c, true);
+	assert_int_equal(rc, 0);
+	contract_settle(c);
+	assert_int_equal(job->run(job), 0);
+	contract_settle(c);
+	assert_int_equal(job->end(job, &err), 0);
+}
+
+/* Long lines fill segments, so that checkpoints come; the other history is clean each time, and forgotten if it may be. */
+static void maintenance_inside(void **state)
+{
+	struct contract *c = *state;
+	char text[8192], seen[4096] = "first\n";
+	size_t big = 6, small = 6;
+
+	contract_create(c, "big", "first\n");
+	contract_create(c, "small", "first\n");
+	memset(text, 'x', sizeof(text) - 2);
+	memcpy(text + sizeof(text) - 2, "\n", 2);
+	for (size_t i = 0; i < 60; i++) {
+		const struct pawl_record fill = contract_line("big", 1, big, text), line = contract_line("small", 1, small, "line\n");
+		contract_commit(c, &fill, 1);
+		big += strlen(text);
+		commit_around(c, &line);
+		memcpy(seen + small, "line\n", 6);
+		small += 5;
+		contract_has_text(c->p, "small", 1, seen);
+	}
+	contract_crash(c);
+	contract_has_text(c->p, "small", 1, seen);
+}
+
 static void *run_job(void *arg)
 {
 	struct pawl_job *job = arg;
@@ -317,6 +358,8 @@ static const struct CMUnitTest tests[] = {
 	SPEC_SETUP("durable: a small journal wraps and crashes now and then", wraps_crashing,
 		   contract_setup_small_journal),
 	SPEC_SETUP("durable: maintenance runs beside a commit", maintenance_beside, contract_setup_small_journal),
+	SPEC_SETUP("durable: maintenance that begins and ends inside a commit loses nothing of it", maintenance_inside,
+		   contract_setup_small_journal),
 	SPEC("durable: an id purged and created again has only its new bytes", again_at_once),
 	SPEC("durable: so it has when the journal was settled between", again_settled),
 	SPEC("durable: so it has when the hub crashed between", again_crashing),

@@ -436,7 +436,7 @@ static void test_a_daemon_that_never_stops_writing_is_cut_off(void **state)
 	char pid[32];
 
 	(void)state;
-	job_shell(&j, "yes 2>/dev/null & echo $! > $PID");
+	job_shell(&j, "(sleep 0.2; exec yes) 2>/dev/null & echo $! > $PID");
 	snprintf(pid, sizeof(pid), "%s", in_dir("pid"));
 	char set[64];
 	snprintf(set, sizeof(set), "PID=%s", pid);
@@ -479,9 +479,10 @@ static void test_a_long_line_is_cut_between_characters(void **state)
 	assert_in_range(strlen(j.r.message), 197, 200);
 	assert_string_equal(j.r.message + strlen(j.r.message) - 5, "\303\274...");
 	expect(&j, WORK_STALLED, "exit:1", NULL);
-	expect_shell("head -c 200 /dev/zero | tr '\\0' x >&2; exit 1", WORK_STALLED, "exit:1",
-	             "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-	             "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	job_shell(&j, "head -c 200 /dev/zero | tr '\\0' x >&2; exit 1");
+	job_end(&j);
+	assert_int_equal(strspn(j.r.message, "x"), 200); /* just not too long */
+	expect(&j, WORK_STALLED, "exit:1", NULL);
 }
 
 static void test_the_log_holds_stderr(void **state)
@@ -607,7 +608,9 @@ static void test_no_input_is_an_end_of_file(void **state)
 
 static void test_a_program_need_not_read_its_input(void **state)
 {
-	static const char *const scripts[] = {"exit 0", "exec <&-; sleep 0.2", "head -c 100000 >/dev/null; sleep 0.1", "sleep 0.2"};
+	static const char *const scripts[] = {
+		"exit 0", "exec <&-; sleep 0.2", "head -c 100000 >/dev/null; sleep 0.1", "sleep 0.2",
+	};
 	char *data = make_input(1024 * 1024);
 
 	(void)state;
@@ -794,7 +797,8 @@ static void test_a_program_that_ignores_term_is_killed_after_the_grace(void **st
 	job_end(&j);
 	assert_in_range(j.r.elapsed_ms, 800, 20000);
 	assert_string_equal(j.r.output, "half");
-	expect(&j, WORK_TIMEOUT, "timeout", "took longer than its limit of 600ms and was killed, as it did not end when asked to");
+	expect(&j, WORK_TIMEOUT, "timeout",
+	       "took longer than its limit of 600ms and was killed, as it did not end when asked to");
 }
 
 static void test_no_grace_is_no_grace(void **state)
@@ -1001,18 +1005,22 @@ static void test_what_cannot_be_executed_fails_for_good(void **state)
 	expect_no_start("pawl-no-such-tool", NULL, "cannot execute 'pawl-no-such-tool': no such file or directory");
 	expect_no_start("", NULL, "cannot execute '': no such file or directory");
 	expect_no_start(dir, NULL, NULL);
-	expect_no_start("true", "/nonexistent", "cannot enter directory '/nonexistent' for 'true': no such file or directory");
+	expect_no_start("true", "/nonexistent",
+	                "cannot enter directory '/nonexistent' for 'true': no such file or directory");
 
 	put_file(in_dir("plain"), "echo hi\n", 0644);
 	snprintf(wanted, sizeof(wanted), "cannot execute '%s': permission denied", in_dir("plain"));
 	expect_no_start(in_dir("plain"), NULL, wanted);
 	put_file(in_dir("text"), "echo hi\n", 0755);
-	snprintf(wanted, sizeof(wanted), "cannot execute '%s': exec format error (a script needs '#!' and its interpreter in the first line)",
+	snprintf(wanted, sizeof(wanted),
+	         "cannot execute '%s': exec format error (a script needs '#!' and its interpreter in the first line)",
 	         in_dir("text"));
-	expect_no_start(in_dir("text"), NULL, NULL);
+	expect_no_start(in_dir("text"), NULL, wanted);
 	put_file(in_dir("script"), "#!/nonexistent/sh\n", 0755);
-	snprintf(wanted, sizeof(wanted), "cannot execute '%s': no such file or directory (it is there, but the interpreter or the "
-	         "dynamic loader that it names is not)", in_dir("script"));
+	snprintf(wanted, sizeof(wanted),
+	         "cannot execute '%s': no such file or directory (it is there, but the interpreter or the dynamic loader "
+	         "that it names is not)",
+	         in_dir("script"));
 	expect_no_start(in_dir("script"), NULL, wanted);
 }
 
