@@ -261,8 +261,13 @@ test: unit contract crash e2e fuzz ## all of the tiers above with this one build
 check: ## what CI runs: gcc and clang with -Werror, all tiers, sanitizers; ends with one line of totals
 	+@MAKE="$(MAKE)" scripts/check.sh
 
-bench: $(bench_programs) $(program) ## measure (BENCH=name: only that one)
-	@PAWL="$(abspath $(B)/pawl)"; export PAWL; for program in $(bench_programs); do echo "== $${program##*/}"; $(RUNNER) $$program || exit 1; done
+# Hubs of all programs go at the end: ext4 makes files slowly where thousands were removed a moment ago.
+bench_dir = $${BENCH_DIR:-$(abspath $(B))}/bench.hubs
+bench: $(bench_programs) $(program) ## measure (BENCH=name: only that one; BENCH_DIR: on that disk); tables also in bench.txt
+	@rm -rf "$(bench_dir)" && mkdir -p "$(bench_dir)" && : > $(B)/bench.txt
+	@for program in $(bench_programs); do echo "== $${program##*/}"; PAWL="$(abspath $(B)/pawl)" BENCH_KEEP=1 BENCH_DIR="$(bench_dir)" \
+		$(RUNNER) $$program || echo "failed: $${program##*/}"; done 2>&1 | tee $(B)/bench.txt
+	@rm -rf "$(bench_dir)"; ! grep '^failed: ' $(B)/bench.txt
 
 smoke: $(smoke_programs) $(program) ## small programs without cmocka, for boards (RUNNER=qemu-...)
 	@$(call run_tests,$@,$(smoke_programs))

@@ -72,8 +72,8 @@ static int check_new_execution(struct fs *fs, const struct pawl_record *r, struc
 	int rc;
 	struct history_file *before = r->execution > 1 ? histories_get(fs, r->instance, r->execution - 1, err, &rc) : NULL;
 
-	if (before && before->size > 0)
-		return 0;
+	if (before && (before->batch == fs->batches ? before->batch_end : before->size) > 0)
+		return 0; /* it may begin in this very batch */
 	if (fs_exists(fs, "instances/%s", r->instance) && r->execution > 1)
 		return err_set(err, PAWL_EINVALID, "instance '%s' has no execution %llu", r->instance, (unsigned long long)r->execution - 1);
 	return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", r->instance);

@@ -228,7 +228,7 @@ static const char *parse_content(const char *ext, char *text, size_t *len)
 	strip_newline(text, len);
 	if (!text_is_utf8(slice_make(text, *len)))
 		return "it is not UTF-8 text (name it .bin for bytes)";
-	return NULL;
+	return strcmp(kind, "yaml") == 0 || strcmp(kind, "yml") == 0 ? drop_yaml_check(text, *len) : NULL;
 }
 
 static int read_all(struct fs *fs, int fd, size_t size, char **out)

@@ -649,6 +649,21 @@ static int mailbox_watch(struct fs *fs, const char *dir, uint32_t mask, int *num
 	return err_sys(err, -*number, "cannot watch '%s/%s' (raise fs.inotify.max_user_watches)", fs->path, dir);
 }
 
+/* FORMAT is a file that nobody writes: if that cannot be leased, nothing can. */
+static void check_leases(struct fs *fs)
+{
+	int fd = fs->os->open(fs->os->self, fs->hub, "FORMAT", OS_READ, 0);
+
+	if (fd < 0)
+		return;
+	if (fs->os->lease(fs->os->self, fd) == OS_LEASE_UNKNOWN) {
+		log_warning("no read leases on '%s' (%s): dropped files are taken only when they have not changed for 2 s", fs->path, fs->info.name);
+		fs->mailbox->lease_warned = true;
+	}
+	fs->os->unlease(fs->os->self, fd);
+	fs->os->close(fs->os->self, fd);
+}
+
 int mailbox_open(struct fs *fs, struct pawl_error *err)
 {
 	struct mailbox *m = calloc(1, sizeof(*m));
@@ -665,6 +680,7 @@ int mailbox_open(struct fs *fs, struct pawl_error *err)
 	m->watch = fs->os->watch_open(fs->os->self);
 	if (m->watch < 0)
 		return err_sys(err, -m->watch, "cannot make an inotify instance (raise fs.inotify.max_user_instances)");
+	check_leases(fs);
 	int rc = mailbox_watch(fs, "instances", OS_WATCH_MOVED_TO, &m->instances_number, err);
 	if (rc == 0)
 		rc = mailbox_watch(fs, "control", OS_WATCH_MOVED_TO, &m->control_number, err);

@@ -47,6 +47,8 @@ void letter_clear(struct letter *l);
 int drops_scan(struct fs *fs, const char *dir, const char *instance, struct pawl_error *err);
 /* Move a file to DIR/.rejected/ and say why beside it. */
 void drops_reject(struct fs *fs, const char *dir, const char *name, const char *why);
+/* NULL, or what is wrong with it. */
+const char *drop_yaml_check(const char *text, size_t len);
 /* Names in a directory, in order; free with names_release. */
 struct dir_names {
 	char **items;

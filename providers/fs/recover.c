@@ -8,6 +8,7 @@
  * in the journal still. So the time is bounded by the journal's size, not by the number of instances.
  */
 #include "fs.h"
+#include "mailbox.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -139,8 +140,43 @@ static void remove_if_old(struct fs *fs, const char *path)
 		(void)os_remove_tree(fs->os, fs->hub, path, 4);
 }
 
-/* An id that was reserved for a commit that never became durable: an empty directory, and nobody was told of it. */
-static int remove_if_empty(void *arg, const char *name)
+/* Does a directory hold what makes it an instance, or a start of one, or what a person should see? */
+static bool is_somebody(const struct dir_names *n)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < n->count && !found; i++) {
+		const char *name = n->items[i], *dot = strchr(name, '.');
+		found = (dot && strcmp(dot, ".history") == 0) || strcmp(name, "start") == 0 || strcmp(name, "DAMAGED") == 0;
+	}
+	return found;
+}
+
+/*
+ * An id that was reserved for a commit that never became durable: a directory with nothing in it but payloads that no line
+ * names, and nobody was told of it. rmdir leaves alone what has more in it. Where the journal is damaged, all bytes stay.
+ */
+static void remove_reserved(struct recovery *r, const char *id, const char *path)
+{
+	const struct os *os = r->fs->os;
+	char inside[PATH_SIZE];
+	struct dir_names n;
+
+	if (fs_exists(r->fs, "%s/1.history", path) || names_list(r->fs, path, &n) < 0)
+		return;
+	bool payloads = !is_somebody(&n) && !r->overlay->damage_count && !r->overlay->lost_frames;
+	for (size_t i = 0; payloads && i < n.count; i++) {
+		snprintf(inside, sizeof(inside), "%.240s/%.250s", path, n.items[i]);
+		if (fs_is_dir(r->fs, inside))
+			(void)os->rmdir(os->self, r->fs->hub, inside);
+		else
+			(void)os->unlink(os->self, r->fs->hub, inside);
+	}
+	names_release(&n);
+	(void)fs_rmdir_empty(r->fs, id);
+}
+
+static int remove_rest(void *arg, const char *name)
 {
 	struct recovery *r = arg;
 	char path[PATH_SIZE];
@@ -151,7 +187,7 @@ static int remove_if_empty(void *arg, const char *name)
 	if (name[0] == '.')
 		remove_if_old(r->fs, path);
 	else if (!histories_find(r->fs, name, 1))
-		(void)fs_rmdir_empty(r->fs, name);
+		remove_reserved(r, name, path);
 	return 0;
 }
 
@@ -204,7 +240,7 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 			rc = retire_all(fs, err);
 		if (rc == 0) {
 			report(&r);
-			(void)fs->os->list(fs->os->self, fs->hub, "instances", remove_if_empty, &r);
+			(void)fs->os->list(fs->os->self, fs->hub, "instances", remove_rest, &r);
 		}
 		overlay_release(&overlay);
 	}
