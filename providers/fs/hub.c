@@ -68,6 +68,11 @@ static int hub_make(struct fs *fs, struct pawl_error *err)
 	rc = sync_above(fs, err);
 	if (rc < 0)
 		return rc;
+	rc = os_sync_dir(fs->os, fs->hub, "."); /* before FORMAT gets its name: names reach the disk in no order */
+	if (rc < 0) {
+		hub_unmake(fs);
+		return err_sys(err, -rc, "cannot sync '%s'", fs->path);
+	}
 	rc = fs->os->random(fs->os->self, fs->journal.hub_id, sizeof(fs->journal.hub_id));
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot draw a hub id");

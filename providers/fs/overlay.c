@@ -94,7 +94,7 @@ int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err)
 	if (t.max_generation > j->generation)
 		j->generation = t.max_generation;
 	j->checkpoint_lsn = t.checkpoint_lsn;
-	j->next_lsn = (t.max_lsn > t.checkpoint_lsn ? t.max_lsn : t.checkpoint_lsn) + 1;
+	j->next_lsn = t.max_lsn + 1 > t.checkpoint_lsn ? t.max_lsn + 1 : t.checkpoint_lsn; /* no gap behind a checkpoint of all */
 	journal_text_release(&t);
 	if (rc < 0)
 		overlay_release(o);

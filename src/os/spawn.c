@@ -276,6 +276,9 @@ static bool is_set(const char *const *env, const char *entry)
 }
 
 /* Pointers only; the last of two entries with one name wins. */
+/* What the supervisor says to us is not for our children: one of them could tell it that we are ready, or alive. */
+static const char *const private_env[] = { "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_FDS=", "LISTEN_PID=", "LISTEN_FDNAMES=", NULL };
+
 static char **merge_env(const char *const *on_top)
 {
 	static const char *const none[] = { NULL };
@@ -290,7 +293,7 @@ static char **merge_env(const char *const *on_top)
 	if (!env)
 		return NULL;
 	for (char **e = environ; e && *e; e++)
-		if (!is_set(on_top, *e))
+		if (!is_set(on_top, *e) && !is_set(private_env, *e))
 			env[n++] = *e;
 	for (const char *const *e = on_top; *e; e++)
 		if (!is_set(e + 1, *e))

@@ -13,7 +13,8 @@
 struct spawn_spec {
 	const char *const *argv; /* argv[0] with a slash is a path (a relative one from dir), else looked up in PATH */
 	const char *dir;         /* NULL: as the caller */
-	const char *const *env;  /* "NAME=value" on top of the caller's environment, NULL-terminated; NULL: none */
+	const char *const *env;  /* "NAME=value" on top of the caller's environment, NULL-terminated; NULL: none.
+	                          * NOTIFY_SOCKET, WATCHDOG_* and LISTEN_* are never handed on */
 	int fds[3];              /* become 0, 1 and 2 */
 };
 

@@ -409,7 +409,7 @@ static bool runtime_loop(void *arg)
 
 int pawl_run(pawl_runtime *rt, struct pawl_error *err)
 {
-	rt->watchdog_ns = notify_watchdog_interval_ms() * 1000000 / 2;
+	rt->watchdog_ns = notify_watchdog_interval_ms() * 1000000;
 	rt->watchdog_at_ns = 0;
 	log_notice("pawl %s runs '%s': %zu instances", PAWL_VERSION, rt->hub, rt->instances.count);
 	notify_ready();

@@ -57,7 +57,7 @@ run_tests() {
 		(_run_test "$name") >"$dir/.output" 2>&1 </dev/null
 		status=$?
 		case $status in
-		0) passed=$((passed + 1)) && echo "ok $name" && rm -rf "$dir" ;;
+		0) passed=$((passed + 1)) && echo "ok $name" && { [ -n "${E2E_KEEP:-}" ] || rm -rf "$dir"; } ;;
 		77) skipped=$((skipped + 1)) && echo "skipped $name: $(cat "$dir/.why")" && rm -rf "$dir" ;;
 		*)
 			failed=$((failed + 1))

@@ -6,19 +6,18 @@
 
 rounds=${PAWL_KILL_ROUNDS:-200}
 seed=${PAWL_KILL_SEED:-$((RANDOM * 32768 + RANDOM))}
-starts=$((rounds < 60 ? rounds : 60)) # rounds that start something new
 echo "seed $seed, $rounds rounds (PAWL_KILL_SEED, PAWL_KILL_ROUNDS)"
 
 # What runs between the kills: chains, fans, retries and timers, started by files and by messages, and collectors that get
 # their events as drops.
 _start_some() { # ROUND
 	local n=$1
-	echo "$((5 + RANDOM % 25)):$((RANDOM % 3))" >"$hub/inbox/chain@chain-$n.start"
-	case $((n % 4)) in
-	0) expect 0 "$PAWL" -q start collector --id "collector-$n" -i "go 10" ;;
-	1) echo 10 >"$hub/inbox/fan@fan-$n.start" ;;
-	2) echo 3 >"$hub/inbox/failing@failing-$n.start" ;;
-	3) echo 30 >"$hub/inbox/timer@timer-$n.start" ;;
+	case $((n % 10)) in
+	0) expect 0 "$PAWL" -q start collector --id "collector-$n" -i "go 10" && fed[$n]=0 ;;
+	3) echo 10 >"$hub/inbox/fan@fan-$n.start" ;;
+	6) echo 3 >"$hub/inbox/failing@failing-$n.start" ;;
+	9) echo 30 >"$hub/inbox/timer@timer-$n.start" ;;
+	*) echo "$((5 + RANDOM % 25)):$((RANDOM % 3))" >"$hub/inbox/chain@chain-$n.start" ;;
 	esac
 }
 
@@ -52,8 +51,7 @@ _kill_rounds() {
 	RANDOM=$((seed % 32768))
 	for ((n = 1; n <= rounds; n++)); do
 		start_runtime
-		[ "$n" -gt "$starts" ] || _start_some "$n"
-		[ $((n % 4)) -ne 0 ] || [ "$n" -gt "$starts" ] || fed[$n]=0
+		_start_some "$n"
 		_feed
 		sleep "$(printf '0.%03d' "$(_random_ms)")"
 		kill_runtime
@@ -61,6 +59,7 @@ _kill_rounds() {
 	done
 }
 
+# What the collectors have not got yet.
 _rest() {
 	local c left=1 end=$((SECONDS + patience))
 	while [ $left -eq 1 ] && [ $SECONDS -lt $end ]; do
@@ -116,7 +115,7 @@ nothing_is_lost_or_done_twice_when_the_runtime_is_killed_at_any_moment() {
 	start_ready
 	_rest
 	mapfile -t ids < <("$PAWL" list -a -o name)
-	expect_eq "instances" $((starts * 2)) "${#ids[@]}"
+	expect_eq "instances" "$rounds" "${#ids[@]}"
 	expect 0 "$PAWL" -q wait "${ids[@]}" --timeout "$((patience * 2))s"
 	for n in "${!fed[@]}"; do
 		expect_output "collector-$n" "1 2 3 4 5 6 7 8 9 10"

@@ -642,6 +642,19 @@ static void test_the_environment_is_ours_with_changes_on_top(void **state)
 	expect_output(&j, "old");
 }
 
+static void test_what_the_supervisor_says_to_us_is_not_handed_on(void **state)
+{
+	struct job j;
+
+	(void)state;
+	setenv("NOTIFY_SOCKET", "@nobody", 1);
+	setenv("WATCHDOG_USEC", "1", 1);
+	job_shell(&j, "echo \"${NOTIFY_SOCKET-unset} ${WATCHDOG_USEC-unset}\"");
+	expect_output(&j, "unset unset");
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+}
+
 static void test_a_name_is_looked_up_in_the_programs_path(void **state)
 {
 	char path[256];
@@ -1187,6 +1200,7 @@ static int run_all(const char *name)
 		T(no_input_is_an_end_of_file),
 		T(a_program_need_not_read_its_input),
 		T(the_environment_is_ours_with_changes_on_top),
+		T(what_the_supervisor_says_to_us_is_not_handed_on),
 		T(a_name_is_looked_up_in_the_programs_path),
 		T(the_working_directory_is_the_one_given),
 		T(it_has_its_own_session_and_process_group),

@@ -10,12 +10,12 @@
 set -eu
 
 root=${UPDATE_ROOT:-/data/update}
-step=${0##*/}
+step=${0##*/} attempt=${PAWL_ATTEMPT:-1} id=${PAWL_INSTANCE:-by-hand}
 note=
 
 # Who has run, for people and for the demo: step, attempt, pid, what.
 say() {
-	echo "$step $PAWL_ATTEMPT $$ $*" >>"$root/runs.log"
+	echo "$step $attempt $$ $*" >>"$root/runs.log"
 }
 
 fail() {
