@@ -28,7 +28,7 @@ struct checkpoint_job {
 	struct fs *fs;
 	struct checkpoint_target *targets;
 	size_t count, cap;
-	uint64_t generation, lsn;
+	uint64_t generation, lsn, moves, purges;
 	bool whole_fs, rewrite, instances, archive;
 	struct pawl_error err;
 	int rc;
@@ -263,6 +263,10 @@ static int checkpoint_end(struct pawl_job *job, struct pawl_error *err)
 	if (rc == 0) {
 		journal_free_upto(&fs->journal, c->generation, c->lsn);
 		forget_clean(c);
+		if (c->moves > fs->moves_synced)
+			fs->moves_synced = c->moves;
+		if (c->purges == fs->purges)
+			memset(fs->purged_bits, 0, sizeof(fs->purged_bits));
 		fs->rewrite_wanted = false;
 		fs->stats.checkpoints++;
 	} else {
@@ -309,6 +313,8 @@ static int checkpoint_begin(struct fs *fs, uint64_t generation, struct pawl_job 
 	c->lsn = last_lsn_upto(&fs->journal, generation) + 1;
 	c->instances = fs->instances_changed;
 	c->archive = fs->archive_changed;
+	c->moves = fs->moves;
+	c->purges = fs->purges;
 	if (map_each(&fs->files, target_add, c) < 0) {
 		checkpoint_free(c);
 		return err_nomem(err);

@@ -41,8 +41,9 @@ static int check_create(struct fs *fs, const struct pawl_record *r, struct pawl_
 		return err_set(err, PAWL_EINVALID, "instance '%s' must be created at offset 0 of execution 1", r->instance);
 	if (fs_exists(fs, "archive/%s", r->instance))
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already (it has ended; purge it or take another id)", r->instance);
-	if (mailbox_is_start(fs, r->start_token, r->instance))
-		return 0;
+	int rc = instance_settle_purge(fs, r->instance, err);
+	if (rc < 0 || mailbox_is_start(fs, r->start_token, r->instance))
+		return rc;
 	if (fs_exists(fs, "instances/%s", r->instance))
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", r->instance);
 	return 0;

@@ -31,6 +31,7 @@
 #define HISTORY_FDS_MAX 256  /* history files kept open between write and sync */
 #define HISTORY_BYTES_MAX (256u << 20)
 #define WATCHES_DEFAULT 4096
+#define PURGED_BITS 4096
 #define MESSAGE_BYTES_DEFAULT (1u << 20)
 
 /* ---- journal ---- */
@@ -200,6 +201,9 @@ struct fs {
 	struct checkpoint_job *checkpointing;
 	bool rewrite_wanted;
 	bool instances_changed, archive_changed; /* directory entries to sync at the next checkpoint */
+	uint64_t moves, moves_synced; /* renames into the archive, and how many of them are durable */
+	uint64_t purges;
+	uint64_t purged_bits[PURGED_BITS / 64]; /* ids (by checksum) whose removal may not be durable */
 	struct overlay overlay;   /* read-only use */
 	int64_t overlay_ns;       /* when it was read (boottime), 0 = never */
 	struct mailbox *mailbox;
@@ -243,6 +247,9 @@ int fs_read(struct pawl_provider *p, const char *id, uint64_t execution, char **
 int fs_read_spill(struct pawl_provider *p, const char *id, const char *name, char **out, size_t *len, struct pawl_error *err);
 int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err);
 int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err);
+void instance_purged(struct fs *fs, const char *id);
+/* Before an id is used again: is its earlier life gone from the disk? */
+int instance_settle_purge(struct fs *fs, const char *id, struct pawl_error *err);
 int fs_quarantine(struct pawl_provider *p, const char *id, const char *reason, struct pawl_error *err);
 void fs_note(struct pawl_provider *p, const char *id, const char *text);
 char *fs_read_note(struct pawl_provider *p, const char *id, bool *quarantined);

@@ -1,4 +1,5 @@
 /* instances.c - what is there: scan, read, and moving instances between instances/, archive/ and nowhere. */
+#include "base/crc32c.h"
 #include "fs.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -296,7 +297,57 @@ int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err)
 	if (sys < 0)
 		return err_sys(err, -sys, "cannot move '%s' to '%s'", from, to);
 	histories_moved(fs, id);
+	fs->moves++;
 	fs->instances_changed = fs->archive_changed = true;
+	return 0;
+}
+
+/*
+ * A purge and what lies around it, in the order in which it reaches the disk:
+ *
+ *	the rename into the archive  ->  the purge's frame  ->  the removal from the archive  ->  a frame that creates the id anew
+ *
+ * So recovery, which finds the purge in the journal, knows whose directory is whose: instances/ID is not the purged one,
+ * and archive/ID is the purged one unless the id was created again. Both syncs are needed rarely: a checkpoint or an
+ * earlier sync has covered most.
+ */
+static int settle_moves(struct fs *fs, struct pawl_error *err)
+{
+	if (fs->moves_synced == fs->moves)
+		return 0;
+	int rc = os_sync_dir(fs->os, fs->hub, "archive");
+	if (rc == 0)
+		rc = os_sync_dir(fs->os, fs->hub, "instances");
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot sync the archive of '%s'", fs->path);
+	fs->moves_synced = fs->moves;
+	return 0;
+}
+
+static unsigned purged_bit(const char *id)
+{
+	return crc32c(0, id, strlen(id)) % PURGED_BITS;
+}
+
+void instance_purged(struct fs *fs, const char *id)
+{
+	unsigned bit = purged_bit(id);
+
+	fs->purges++;
+	fs->purged_bits[bit / 64] |= (uint64_t)1 << bit % 64;
+	fs->archive_changed = true;
+}
+
+int instance_settle_purge(struct fs *fs, const char *id, struct pawl_error *err)
+{
+	unsigned bit = purged_bit(id);
+
+	if (!(fs->purged_bits[bit / 64] >> bit % 64 & 1))
+		return 0;
+	int rc = os_sync_dir(fs->os, fs->hub, "archive");
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot sync the archive of '%s'", fs->path);
+	memset(fs->purged_bits, 0, sizeof(fs->purged_bits));
 	return 0;
 }
 
@@ -313,12 +364,14 @@ int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err)
 		return fs_exists(fs, "instances/%s", id) ?
 			err_set(err, PAWL_ESTATE, "instance '%s' has not ended: terminate it first", id) :
 			err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
-	rc = fs_commit_purge(fs, id, err);
+	rc = settle_moves(fs, err);
+	if (rc == 0)
+		rc = fs_commit_purge(fs, id, err);
 	if (rc < 0)
 		return rc;
 	histories_forget_instance(fs, id);
 	int sys = os_remove_tree(fs->os, fs->hub, path, 8);
-	fs->archive_changed = true;
+	instance_purged(fs, id);
 	return sys < 0 && sys != -ENOENT ? err_sys(err, -sys, "cannot remove '%s'", path) : 0;
 }
 

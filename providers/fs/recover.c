@@ -100,32 +100,28 @@ static int recover_file(struct recovery *r, const char *id, struct overlay_file 
 	return adopt(r, f, o);
 }
 
-static int recover_purge(struct recovery *r, const char *id, bool lives_again)
+/* See fs_purge: what is in instances/ is not the purged one, and what is in the archive is unless the id lives again. */
+static void recover_purge(struct recovery *r, const char *id, bool lives_again)
 {
 	char path[PATH_SIZE];
 
 	r->purged++;
 	snprintf(path, sizeof(path), "archive/%s", id);
-	int rc = os_remove_tree(r->fs->os, r->fs->hub, path, 8);
-	if (!lives_again && (rc == 0 || rc == -ENOENT)) {
-		snprintf(path, sizeof(path), "instances/%s", id);
-		/* a start that came after the purge has reserved the id again: leave that alone */
-		if (!fs_exists(r->fs, "instances/%s/start", id))
-			rc = os_remove_tree(r->fs->os, r->fs->hub, path, 8);
-	}
+	int rc = lives_again ? 0 : os_remove_tree(r->fs->os, r->fs->hub, path, 8);
 	if (rc < 0 && rc != -ENOENT)
 		log_warning("cannot remove purged instance '%s': %s", id, strerror(-rc));
-	r->fs->archive_changed = true;
-	return 0;
+	instance_purged(r->fs, id);
 }
 
 static int recover_instance(void *arg, struct slice key, void *value)
 {
 	struct recovery *r = arg;
 	struct overlay_instance *i = value;
-	int rc = i->purged ? recover_purge(r, i->id, i->files != NULL) : 0;
+	int rc = 0;
 
 	(void)key;
+	if (i->purged)
+		recover_purge(r, i->id, i->files != NULL);
 	for (struct overlay_file *o = i->files; o && rc == 0; o = o->next)
 		rc = recover_file(r, i->id, o);
 	return rc;
@@ -229,6 +225,8 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 	int rc = hub_lock(fs, err);
 	if (rc < 0)
 		return rc;
+	fs->instances_changed = fs->archive_changed = true; /* whoever was here before may have left something */
+	fs->moves = 1;
 	journal_close(&fs->journal);
 	rc = journal_open(&fs->journal, true, err);
 	if (rc == 0)

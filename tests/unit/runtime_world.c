@@ -1,5 +1,5 @@
 #include "unit/runtime_world.h"
-#include "memory/memory.h"
+#include "providers/memory/memory.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <time.h>
