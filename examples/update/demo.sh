@@ -30,6 +30,7 @@ clean_up() {
 	trap - EXIT
 	for pid in $runtime $server; do
 		kill -9 "$pid" 2>/dev/null || :
+		wait "$pid" 2>/dev/null || :
 	done
 	[ -z "$unpack" ] || kill -9 "-$unpack" 2>/dev/null || :
 	[ -n "${DEMO_KEEP:-}" ] || rm -rf "$work"

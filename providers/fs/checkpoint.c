@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #define FLUSH_SLICE 64            /* files in one call */
-#define FLUSH_WANTED (512u << 10) /* pending bytes that are flushed even when the loop is busy */
 #define SYNCFS_FROM 16            /* files; below that, one by one is cheaper */
 
 struct checkpoint_target {
@@ -337,7 +336,9 @@ int fs_maintain(struct pawl_provider *p, bool idle, struct pawl_job **job, struc
 	*job = NULL;
 	if (!fs->owner)
 		return 0;
-	uint64_t upto = idle || fs->pending_bytes > FLUSH_WANTED ? UINT64_MAX : checkpoint ? full : 0;
+	/* a busy loop leaves them in memory, up to half of a segment: then one write has many lines, and what has ended by
+	 * then costs a live instance's directories nothing */
+	uint64_t upto = idle || fs->pending_bytes > fs->journal.segment_bytes / 2 ? UINT64_MAX : checkpoint ? full : 0;
 	int rc = upto ? flush_some(fs, FLUSH_SLICE, upto, err) : 0;
 	if (rc != 0 || !checkpoint)
 		return rc;

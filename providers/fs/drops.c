@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #define STABLE_NS 2000000000ll
+#define EMPTY_NS 200000000ll
 #define PARSE_PATIENCE_NS 60000000000ll
 
 /* ---- names ---- */
@@ -193,12 +194,13 @@ static enum verdict ready(struct fs *fs, const char *path, int fd, const struct 
 
 /* ---- content ---- */
 
-/* An empty file that was there before this boot, when the last stop was not clean: what was in it may be lost. */
+/* An empty file from before this boot that no clean stop has synced: what was in it may be lost. */
 static bool lost_content(struct fs *fs, const struct os_stat *st)
 {
 	int64_t now = fs->os->real_ns(fs->os->self), booted = now - fs->os->boot_ns(fs->os->self);
+	bool covered = fs->clean_before && st->ctime_ns <= fs->lock_stat.mtime_ns; /* synced before the mark was made */
 
-	return st->size == 0 && fs->mailbox->first_scan && !fs->clean_before && !fs->same_boot &&
+	return st->size == 0 && fs->mailbox->first_scan && !covered && !fs->same_boot &&
 	       !(st->ctime_ns >= booted && st->ctime_ns <= now);
 }
 
@@ -226,6 +228,8 @@ static const char *parse_content(const char *ext, char *text, size_t *len)
 		return NULL;
 	}
 	strip_newline(text, len);
+	if (memchr(text, '\0', *len))
+		return "it has bytes of zero: content lost in a power cut, or not text (name it .bin for bytes)";
 	if (!text_is_utf8(slice_make(text, *len)))
 		return "it is not UTF-8 text (name it .bin for bytes)";
 	return strcmp(kind, "yaml") == 0 || strcmp(kind, "yml") == 0 ? drop_yaml_check(text, *len) : NULL;
@@ -286,9 +290,16 @@ static enum verdict drop_read(struct drop *d, int fd)
 	enum verdict v = ready(fs, d->path, fd, &d->st);
 	if (v != TAKE)
 		return v;
+	/* The kernel shows a new file (and tells of it) a moment before it counts its writer: an empty one may be the very
+	 * beginning of `echo yes > FILE`, lease or not. */
+	if (d->st.size == 0)
+		v = wait_for(fs, d->path, &d->st, EMPTY_NS);
+	if (v != TAKE)
+		return v;
 	if (lost_content(fs, &d->st))
 		return refuse(d, "it is empty and from before the power cut: its content is lost, send it again");
 	int rc = read_all(fs, fd, (size_t)d->st.size, &d->text);
+	fs->mailbox->look_failed = fs->mailbox->look_failed || (rc < 0 && rc != -EAGAIN);
 	if (rc < 0)
 		return WAIT;
 	d->crc = crc32c(0, d->text, (size_t)d->st.size);
@@ -312,6 +323,7 @@ static enum verdict drop_look(struct drop *d)
 		return refuse(d, "it is not readable for the runtime: permission denied");
 	if (fd < 0) {
 		log_warning("cannot open '%s': %s; it stays and is tried again", d->path, strerror(-fd));
+		fs->mailbox->look_failed = true;
 		return WAIT;
 	}
 	enum verdict v = drop_read(d, fd);

@@ -211,8 +211,10 @@ bool hub_has_owner(struct pawl_provider *p, char *who, size_t size)
 
 	read_owner(fs, &id, &clean);
 	bool alive = id.pid != 0 && !clean && fs->os->is_alive(fs->os->self, &id);
-	if (who && size)
-		snprintf(who, size, alive ? "pid %d" : "", id.pid);
+	if (who && size && alive)
+		snprintf(who, size, "pid %d", id.pid);
+	else if (who && size)
+		who[0] = '\0';
 	return alive;
 }
 
@@ -255,6 +257,8 @@ int hub_lock(struct fs *fs, struct pawl_error *err)
 		read_owner(fs, &before, &fs->clean_before);
 		fs->same_boot = strcmp(before.boot_id, fs->boot_id) == 0;
 		int sys = write_owner(fs, false);
+		if (sys >= 0 && fs->clean_before) /* the mark must not be found again after a power cut in this run */
+			sys = fs->os->sync_data(fs->os->self, fs->lock_fd);
 		if (sys < 0)
 			rc = err_sys(err, -sys, "cannot write '%s/LOCK'", fs->path);
 	}
@@ -271,8 +275,9 @@ void hub_unlock(struct fs *fs, bool clean)
 {
 	if (fs->lock_fd < 0)
 		return;
-	if (clean && fs->owner && !fs->fenced)
-		(void)write_owner(fs, true); /* the clean-stop mark: only a hint for empty event files */
+	/* The clean-stop mark: an event file that is empty and older was meant to be. So what was dropped is synced first. */
+	if (clean && fs->owner && !fs->fenced && fs->os->sync_fs(fs->os->self, fs->hub) >= 0)
+		(void)write_owner(fs, true);
 	fs->os->close(fs->os->self, fs->lock_fd);
 	fs->lock_fd = -1;
 	fs->owner = false;

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 
 #define ENVELOPE_HEAD_MAX 4096
+#define NO_MEMORY "out of memory"
+#define LOOK_AGAIN_MS 10000 /* behind a failure to read */
 
 static const char *const kind_names[] = {
 	[PAWL_MESSAGE_START] = "start", [PAWL_MESSAGE_RAISE] = "raise", [PAWL_MESSAGE_SUSPEND] = "suspend",
@@ -281,7 +283,7 @@ static const char *envelope_parse(struct letter *l, const char *text, size_t len
 	else if (payload && (left != bytes || crc32c(0, data, left) != crc))
 		why = "the payload is not what was sent: length or checksum differ";
 	else if (letter_keep(l, payload ? data : NULL, left) < 0)
-		why = "out of memory";
+		why = NO_MEMORY;
 	arena_release(&a);
 	return why;
 }
@@ -433,7 +435,7 @@ void names_release(struct dir_names *n)
 	free(n->items);
 }
 
-static int take_envelope(struct fs *fs, const char *dir, const char *name, bool is_start)
+static int take_envelope(struct fs *fs, const char *dir, const char *name, bool is_start, struct pawl_error *err)
 {
 	char path[PATH_SIZE], *text = NULL;
 	struct letter l = { .is_start = is_start };
@@ -444,10 +446,21 @@ static int take_envelope(struct fs *fs, const char *dir, const char *name, bool 
 	int rc = fs->os->stat(fs->os->self, fs->hub, path, &st);
 	if (rc == 0)
 		rc = os_read_file(fs->os, fs->hub, path, (size_t)fs->options.message_bytes_max + ENVELOPE_HEAD_MAX, &text, &len);
-	if (rc < 0)
-		return rc == -ENOENT ? 0 : rc == -ENOMEM ? PAWL_ENOMEM : (drops_reject(fs, dir, name, strerror(-rc)), 0);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == -EFBIG || rc == -EISDIR || rc == -EINVAL) {
+		drops_reject(fs, dir, name, strerror(-rc));
+		return 0;
+	}
+	if (rc < 0) { /* it was promised to be delivered: it stays until it can be read (I7), and holds up no other */
+		log_warning("cannot read '%s': %s; it stays and is tried again", path, strerror(-rc));
+		fs->mailbox->look_failed = true;
+		return 0;
+	}
 	const char *why = envelope_parse(&l, text, len);
 	free(text);
+	if (why && strcmp(why, NO_MEMORY) == 0)
+		return err_nomem(err);
 	if (!why && is_start && (!l.message.instance || strcmp(l.message.instance, dir + strlen("instances/")) != 0))
 		why = "the start is for another instance";
 	if (!why && message_check(fs, &l.message, NULL) < 0)
@@ -475,7 +488,7 @@ static int look_control(struct fs *fs, struct pawl_error *err)
 		rc = err_sys(err, -rc, "cannot list '%s/control'", fs->path);
 	for (size_t i = 0; rc >= 0 && i < n.count; i++)
 		if (n.items[i][0] != '.' && !mailbox_has(fs->mailbox, "control", n.items[i]))
-			rc = take_envelope(fs, "control", n.items[i], false);
+			rc = take_envelope(fs, "control", n.items[i], false, err);
 	names_release(&n);
 	return rc;
 }
@@ -490,10 +503,11 @@ static int look_instance(struct fs *fs, const char *id, struct pawl_error *err)
 	snprintf(start, sizeof(start), "instances/%s/start", id);
 	if (fs_exists(fs, "instances/%s/start", id) && !mailbox_has(fs->mailbox, dir, "start")) {
 		/* a history beside it: the start was committed and only the file was not removed in time (I2) */
-		if (histories_find(fs, id, 1) || fs_exists(fs, "instances/%s/1.history", id))
+		struct history_file *f = histories_find(fs, id, 1); /* size 0: only a commit that failed knows it */
+		if ((f && f->size > 0) || fs_exists(fs, "instances/%s/1.history", id))
 			(void)fs->os->unlink(fs->os->self, fs->hub, start);
 		else
-			rc = take_envelope(fs, dir, "start", true);
+			rc = take_envelope(fs, dir, "start", true, err);
 	}
 	snprintf(dir, sizeof(dir), "instances/%s/events", id);
 	return rc < 0 ? rc : drops_scan(fs, dir, id, err);
@@ -548,6 +562,24 @@ static int on_notice(void *arg, int number, uint32_t mask, const char *name)
 	return 0;
 }
 
+/* The files that wait for a second look; one that is gone waits no more. */
+static int notice_look(void *arg, struct slice key, void *value)
+{
+	struct fs *fs = arg;
+	struct mailbox *m = fs->mailbox;
+	const char *id = key.data + strlen("instances/"), *end = key.len > 10 ? strchr(id, '/') : NULL;
+
+	if (!fs_exists(fs, "%s", key.data)) {
+		(void)map_remove(&m->looks, key);
+		free(value);
+	} else if (end && strncmp(key.data, "instances/", 10) == 0) {
+		notice(m, slice_make(id, (size_t)(end - id)));
+	} else {
+		m->look_inbox = true;
+	}
+	return 0;
+}
+
 int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, struct pawl_message *m), void *arg, int64_t *again_ms, struct pawl_error *err)
 {
 	struct fs *fs = fs_of(p);
@@ -557,10 +589,12 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 	if (!m)
 		return err_set(err, PAWL_ESTATE, "only the owner of a hub receives");
 	(void)fs->os->watch_read(fs->os->self, m->watch, on_notice, m);
+	(void)map_each(&m->looks, notice_look, fs);
 	bool all = rescan || m->look_all;
 	m->each = each;
 	m->arg = arg;
 	m->again_ms = -1;
+	m->look_failed = false;
 	/* Starts first: what was sent or dropped for an instance right after its start must find it. */
 	int rc = all ? fs_scan(p, false, look_id, &look, err) : map_each(&m->noticed, look_noticed, &look);
 	if (rc >= 0 && (all || m->look_control))
@@ -572,6 +606,11 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 	if (rc >= 0 && all) {
 		m->look_all = m->first_scan = false;
 		fs->stats.scans++;
+	}
+	if (rc < 0 || m->look_failed) { /* what was noticed is forgotten: look everywhere the next time */
+		m->look_all = true;
+		if (m->again_ms < 0 || m->again_ms > LOOK_AGAIN_MS)
+			m->again_ms = LOOK_AGAIN_MS;
 	}
 	*again_ms = m->again_ms;
 	return rc < 0 ? rc : 0;

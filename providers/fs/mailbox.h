@@ -37,6 +37,7 @@ struct mailbox {
 	int (*each)(void *arg, struct pawl_message *m);
 	void *arg;
 	int64_t again_ms;
+	bool look_failed;    /* something could not be read, though it is there */
 };
 
 bool mailbox_has(struct mailbox *m, const char *dir, const char *name);

@@ -368,8 +368,10 @@ int cli_payload(struct cli *c, enum cli_opt opt, char **data, size_t *len)
 		return read_stream(c, stdin, "standard input", data, len);
 	if (text[0] == '@') {
 		FILE *f = fopen(text + 1, "rb");
-		if (!f)
-			return err_sys(&c->err, errno, "cannot open '%s'", text + 1);
+		if (!f) {
+			(void)err_sys(&c->err, errno, "cannot open '%s'", text + 1);
+			return c->err.code = PAWL_EIO; /* "not found" is said of instances */
+		}
 		int rc = read_stream(c, f, text + 1, data, len);
 		fclose(f);
 		return rc;

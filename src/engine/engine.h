@@ -43,7 +43,7 @@ enum message_result {
 };
 
 /* A message is the event it wants to become (class IN, without seq): ActivityCompleted, ActivityFailed (retry is decided
- * by the engine), TimerFired, EventRaised, ExecutionSuspended/Resumed/Terminated, CancelRequested. Input for the result. */
+ * by the engine; `retry` in it is the policy where the code gave none), TimerFired, EventRaised, ExecutionSuspended/Resumed/Terminated, CancelRequested. Input for the result. */
 struct message {
 	struct event event;
 	enum message_result result;

@@ -186,11 +186,13 @@ static void plan_retry(struct execution *x, struct event *e)
 {
 	const pawl_task *task = tasks_find_open(x, e->ref, EVENT_ActivityScheduled);
 	int64_t elapsed_ms = (x->time_ns - task->scheduled_ns) / 1000000;
+	const struct retry_policy fallback = e->retry;
+	const struct retry_policy *policy = task->retry ? task->retry : e->fields & FIELD_RETRY ? &fallback : NULL;
 
-	e->fields |= FIELD_ATTEMPT;
-	if (!task->retry)
+	e->fields = (e->fields | FIELD_ATTEMPT) & ~FIELD_RETRY;
+	if (!policy)
 		return;
-	if (!retry_decide(task->retry, &e->error, e->attempt, elapsed_ms, prng_mix(&x->jitter), &e->delay_ms))
+	if (!retry_decide(policy, &e->error, e->attempt, elapsed_ms, prng_mix(&x->jitter), &e->delay_ms))
 		return;
 	e->type = EVENT_ActivityRetrying;
 	e->fields |= FIELD_DELAY | FIELD_DUE;

@@ -167,12 +167,18 @@ static void do_job(struct crew *c)
 	pthread_mutex_lock(&c->lock);
 }
 
+/* A lent baton with nobody to take it would rest with a job that may last for hours. */
+static bool needs_deputy(const struct crew *c)
+{
+	return !c->has_deputy && (atomic_load(&c->baton) == BATON_LENT || !may_take(c));
+}
+
 /* What a thread does that is not the loop: jobs first, then stand in as deputy, then wait. */
 static void serve(struct crew *c)
 {
 	pthread_mutex_lock(&c->lock);
 	while (!atomic_load(&c->over)) {
-		if (may_take(c)) {
+		if (!needs_deputy(c) && may_take(c)) {
 			do_job(c);
 		} else if (!c->has_deputy) {
 			c->has_deputy = true;
@@ -250,13 +256,14 @@ bool crew_has_jobs(struct crew *c)
 	return has;
 }
 
+/* A thread that has only just begun, or is at the end of its job, looks for the baton first; so any thread will do. */
 static bool ensure_deputy(struct crew *c)
 {
-	bool there = c->has_deputy || c->idle > 0 || (c->threads < c->threads_max && spawn_thread(c) == 0);
-
 	if (!c->has_deputy && c->idle > 0)
 		pthread_cond_signal(&c->more);
-	return there;
+	else if (!c->has_deputy && c->threads < c->threads_max)
+		(void)spawn_thread(c);
+	return c->threads > 0;
 }
 
 /* Do what is in the queue until it is empty or somebody else has become the loop. What blocks (urgent) comes last: by
@@ -278,12 +285,13 @@ bool crew_work(struct crew *c)
 {
 	pthread_mutex_lock(&c->lock);
 	bool deputy = ensure_deputy(c);
+	if (deputy)
+		atomic_store(&c->baton, BATON_LENT); /* before a thread that was made or woken for it looks for a job */
 	pthread_mutex_unlock(&c->lock);
 	if (!deputy) { /* no thread to be had: better slow than stuck */
 		work_off(c, false);
 		return true;
 	}
-	atomic_store(&c->baton, BATON_LENT);
 	alarm_set(c->alarm, PATIENCE_NS);
 	work_off(c, true);
 	if (!baton_take(c)) {

@@ -233,7 +233,6 @@ int inbox_look(struct pawl_runtime *rt, struct pawl_error *err)
 
 	if (!rt->look && !all && (rt->again_ns < 0 || now < rt->again_ns))
 		return 0;
-	all = all || (rt->again_ns >= 0 && now >= rt->again_ns);
 	rt->look = rt->look_all = false;
 	int rc = rt->provider->ops->receive(rt->provider, all, receive, rt, &again, err);
 	rt->again_ns = again < 0 ? rt->again_ns > now ? rt->again_ns : -1 : now + again * 1000000;

@@ -140,17 +140,21 @@ void instance_drop_stack(struct pawl_runtime *rt, struct instance *i)
 
 void instance_touch(struct pawl_runtime *rt, struct instance *i)
 {
-	if (in_lru(rt, i)) {
+	if (in_lru(rt, i))
 		lru_unlink(rt, i);
-	} else {
+	else
 		rt->resident++;
-	}
 	lru_link(rt, i);
-	for (struct instance *old = rt->lru_last; old && rt->resident > rt->config.engine.resident_max;) {
-		struct instance *before = old->lru_prev;
-		if (old != i && !old->committing)
-			instance_drop_stack(rt, old);
-		old = before;
+}
+
+/* Once for each commit: the events of a turn under way belong to its execution, so while it is, its stack cannot go. */
+void instances_trim(struct pawl_runtime *rt)
+{
+	for (struct instance *i = rt->lru_last; i && rt->resident > rt->config.engine.resident_max;) {
+		struct instance *before = i->lru_prev;
+		if (!i->committing)
+			instance_drop_stack(rt, i);
+		i = before;
 	}
 }
 

@@ -159,6 +159,7 @@ void instance_remove(struct pawl_runtime *rt, struct instance *i); /* frees it; 
 int instances_load(struct pawl_runtime *rt, struct pawl_error *err);
 void instances_release(struct pawl_runtime *rt);
 void instance_touch(struct pawl_runtime *rt, struct instance *i);  /* its stack is resident and was used now */
+void instances_trim(struct pawl_runtime *rt);                      /* to engine.resident_max stacks, the longest unused go */
 void instance_drop_stack(struct pawl_runtime *rt, struct instance *i);
 void instance_park(struct pawl_runtime *rt, struct instance *i, enum parked why, const char *text);
 void instances_unpark(struct pawl_runtime *rt);

@@ -171,7 +171,7 @@ static void turn_time(struct pawl_runtime *rt, struct turn *t)
 	int64_t now = rt->os->real_ns(rt->os->self);
 
 	t->time_ns = now - now % 1000;
-	t->boot_ms = runtime_now_ms(rt);
+	t->boot_ms = (rt->os->boot_ns(rt->os->self) + 999999) / 1000000; /* up: what is due after it never comes early */
 	t->boot = slice_of(rt->boot);
 	rt->random = rt->random * 6364136223846793005u + 1442695040888963407u;
 	t->random = rt->random ^ rt->random >> 29;
@@ -352,6 +352,7 @@ static void nothing_decided(struct pawl_runtime *rt, struct instance *i)
 		instance_drop_stack(rt, i);
 	else
 		instance_touch(rt, i);
+	instances_trim(rt);
 }
 
 static void run_turn(struct pawl_runtime *rt, struct instance *i)
@@ -531,6 +532,7 @@ void commit_finished(struct pawl_runtime *rt, struct provider_job *job)
 		rt->stalls = 0;
 		for (size_t n = rt->flying_from; n < rt->flying_upto; n++)
 			entry_durable(rt, &rt->flying.entries[n]);
+		instances_trim(rt);
 		flying_advance(rt);
 	} else if (pawl_error_class(rc) == PAWL_CLASS_FENCED) {
 		rt->failed = true;

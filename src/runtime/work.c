@@ -32,6 +32,7 @@ struct pawl_work {
 	struct activity activity;
 	struct process *process;
 	int64_t attempt_ms;
+	bool has_policy;           /* the orchestration said how to retry */
 	bool running;
 	atomic_bool canceled;
 	/* the result */
@@ -160,6 +161,7 @@ static struct pawl_work *work_new(struct pawl_runtime *rt, struct effect *effect
 	else
 		rc = err_nomem(err);
 	w->attempt_ms = rc == 0 && (e.fields & FIELD_RETRY) ? e.retry.attempt_ms : 0;
+	w->has_policy = rc == 0 && (e.fields & FIELD_RETRY);
 	arena_release(&arena);
 	if (rc < 0) {
 		free(w->key);
@@ -189,6 +191,18 @@ static struct pawl_work *work_new(struct pawl_runtime *rt, struct effect *effect
 
 /* ---- the result goes to the instance ---- */
 
+/* The configuration's policy counts where the orchestration gave none. */
+static void add_default_policy(const struct pawl_work *w, struct event *e)
+{
+	const pawl_retry *r = w->activity.config ? &w->activity.config->retry : NULL;
+
+	if (!r || w->has_policy || r->max_attempts < 2)
+		return;
+	e->fields |= FIELD_RETRY;
+	e->retry = (struct retry_policy){ .max_attempts = r->max_attempts, .first_ms = r->first_ms, .max_ms = r->max_ms,
+		.coefficient_milli = (uint32_t)(r->coefficient * 1000 + 0.5), .jitter_milli = (uint32_t)(r->jitter * 1000 + 0.5) };
+}
+
 static struct mail *result_mail(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	bool good = w->outcome == WORK_COMPLETED;
@@ -212,6 +226,7 @@ static struct mail *result_mail(struct pawl_runtime *rt, struct pawl_work *w)
 	m->event.error = (struct failure){ .retryable = w->outcome != WORK_FAILED,
 		.kind = w->outcome == WORK_TIMEOUT ? SLICE("timeout") : w->activity.kind == ACTIVITY_FUNCTION ? SLICE("application") : SLICE("process"),
 		.code = arena_copy(&m->arena, slice_of(w->code)), .message = arena_copy(&m->arena, slice_of(w->message)) };
+	add_default_policy(w, &m->event);
 	return m;
 }
 
@@ -266,6 +281,9 @@ static void function_run(struct crew_job *job)
 		snprintf(w->message, sizeof(w->message), "the activity returned %d without saying why", rc);
 	}
 	check_output(w);
+	/* It was asked to return, so that it did not get done says nothing: after a stop it runs again. */
+	if (atomic_load(&w->canceled) && w->outcome != WORK_COMPLETED)
+		w->outcome = WORK_CANCELED;
 }
 
 void work_finished(struct pawl_runtime *rt, struct crew_job *job)

@@ -1,6 +1,7 @@
 /*
  * bench_many.c - many instances at once, each one activity after the other: durable activities a second, and what one
- * writes to the device; beside SQLite with one transaction a step. Usage: bench_many [DIR [ROUNDS]]
+ * writes to the device; beside SQLite with one transaction a step. Usage: bench_many [DIR [ROUNDS [only]]], where only
+ * leaves out all but the rounds, for a profiler.
  *
  * Two numbers from the same run: from the first start to the last completion, and from the moment when the first activity
  * of the last instance begins, so that all starts are durable.
@@ -10,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define ROUNDS 7
 #define SQLITE_ROUNDS 2
@@ -42,6 +44,7 @@ struct many {
 	double with_starts, running; /* activities a second */
 	double device_kib; /* the whole run; < 0: not known */
 	double commits, batch;
+	double user_us, system_us; /* CPU time of an activity, starts included */
 };
 
 /* What a step more costs each of them, so that making and archiving instances is left out, and what that costs. */
@@ -64,11 +67,17 @@ static void rates(struct many *m, int64_t begin_ns, int64_t end_ns)
 	m->running = (double)rest * 1e9 / (double)(end_ns - started_ns);
 }
 
+static double timeval_us(struct timeval a, struct timeval b)
+{
+	return (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_usec - a.tv_usec);
+}
+
 static struct many run_many(const char *dir, unsigned number, unsigned instances, unsigned steps)
 {
 	char path[RIG_PATH_BYTES], id[32], input[16];
 	struct bench_counters before, after;
 	struct pawl_provider_stats stats;
+	struct rusage usage[2];
 	struct many m;
 	struct rig h;
 
@@ -79,6 +88,7 @@ static struct many run_many(const char *dir, unsigned number, unsigned instances
 	snprintf(input, sizeof(input), "%u", steps);
 	rig_sync(dir);
 	bench_counters(dir, &before);
+	getrusage(RUSAGE_SELF, &usage[0]);
 	int64_t begin_ns = bench_now_ns();
 	for (unsigned i = 0; i < instances; i++) {
 		snprintf(id, sizeof(id), "m%u", i);
@@ -86,11 +96,14 @@ static struct many run_many(const char *dir, unsigned number, unsigned instances
 	}
 	rig_wait_empty(&h, (uint64_t)instances * steps);
 	int64_t end_ns = bench_now_ns();
+	getrusage(RUSAGE_SELF, &usage[1]);
 	rig_sync(dir);
 	bench_counters(dir, &after);
 	rig_close(&h, &stats);
 	rates(&m, begin_ns, end_ns);
 	m.device_kib = after.device_known ? (double)(after.device_bytes - before.device_bytes) / 1024 : -1;
+	m.user_us = timeval_us(usage[0].ru_utime, usage[1].ru_utime) / instances / steps;
+	m.system_us = timeval_us(usage[0].ru_stime, usage[1].ru_stime) / instances / steps;
 	m.commits = (double)stats.commits;
 	m.batch = (double)stats.records / (double)stats.commits;
 	return m;
@@ -132,6 +145,17 @@ static double sqlite_rate(const char *dir)
 	return best;
 }
 
+/* What other programs on the machine disturbed least. */
+static const struct many *least_cpu(const struct many *all, unsigned count)
+{
+	const struct many *least = all;
+
+	for (unsigned n = 1; n < count; n++)
+		if (all[n].user_us + all[n].system_us < least->user_us + least->system_us)
+			least = &all[n];
+	return least;
+}
+
 static void report_rates(struct many *all, unsigned count, double sqlite)
 {
 	char title[128];
@@ -149,6 +173,9 @@ static void report_rates(struct many *all, unsigned count, double sqlite)
 	          all[count - 1].running);
 	bench_row("  / SQLite's transactions", ">= 15", bench_at_least(m->running / sqlite, 15), "%.1f x", m->running / sqlite);
 	bench_row("SQLite: WAL, synchronous=FULL, a transaction a step", NULL, BENCH_TOLD, "%.0f/s", sqlite);
+	const struct many *least = least_cpu(all, count);
+	bench_row("CPU time of an activity, starts included (least)", NULL, BENCH_TOLD, "%.1f+%.1f us user+sys (%.1f+%.1f)", m->user_us,
+	          m->system_us, least->user_us, least->system_us);
 	bench_row("commits; turns in each", NULL, BENCH_TOLD, "%.0f; %.0f", m->commits, m->batch);
 }
 
@@ -161,7 +188,7 @@ static void report_device(const char *active, const struct device *d, const stru
 	snprintf(what, sizeof(what), "device bytes of making and archiving one, %s active", active);
 	bench_row(what, NULL, BENCH_TOLD, "%.2f KiB", d->instance_kib);
 	snprintf(what, sizeof(what), "activities, starts included, %s active", active);
-	bench_row(what, NULL, BENCH_TOLD, "%.0f/s", m->with_starts);
+	bench_row(what, NULL, BENCH_TOLD, "%.0f/s, %.1f + %.1f us", m->with_starts, m->user_us, m->system_us);
 }
 
 int main(int argc, char **argv)
@@ -175,6 +202,10 @@ int main(int argc, char **argv)
 		return 2;
 	for (unsigned n = 0; n < count; n++)
 		all[n] = run_many(dir, n, 1000, 5);
+	if (argc > 3) {
+		report_rates(all, count, 1);
+		return 0;
+	}
 	struct many first = all[0], more = run_many(dir, count, 1000, 25);
 	struct many few = run_many(dir, count + 1, 64, 50), few_more = run_many(dir, count + 2, 64, 250);
 	struct device thousand = device_cost(&first, 5, &more, 25, 1000), sixty_four = device_cost(&few, 50, &few_more, 250, 64);

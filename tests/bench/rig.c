@@ -16,7 +16,7 @@
 #include <malloc.h>
 #endif
 
-#define POLL_US 100
+#define POLL_US 200
 
 static char root[RIG_PATH_BYTES - 64];
 
@@ -79,6 +79,7 @@ void rig_open(struct rig *h, const char *path, const pawl_options *more)
 	struct pawl_error err = { 0 };
 
 	options.hub = path;
+	options.allow_volatile = true; /* asked for by name: what is left without a disk */
 	if (pawl_open(&h->rt, &options, &err) < 0)
 		rig_die("cannot open the hub", &err);
 	log_set_level(LOG_LEVEL_ERROR); /* the configuration has set it */

@@ -10,6 +10,7 @@
 #define DEPTH_MAX 12
 #define FAILURES_MAX 5
 #define OPS_MAX 100000u
+#define OFF_NS 60000000000ll
 
 /* ---- cases ---- */
 
@@ -298,6 +299,8 @@ void node_cut(struct node *n, const struct os_sim_cut *how)
 {
 	node_kill(n);
 	os_sim_power_cut(n->sim, how);
+	const struct os *os = os_sim_os(n->sim);
+	os_sim_set_real(n->sim, os->real_ns(os->self) + OFF_NS); /* it was off for a while */
 }
 
 void node_free(struct node *n)
@@ -389,6 +392,7 @@ static void survive(const struct scenario *s, const void *state, const struct os
 	unsigned had = failures;
 
 	look("before the cut", &n);
+	os_sim_fail_nth(n.sim, 0, 0, false);
 	node_cut(&n, how);
 	look("after the cut", &n);
 	if (again)

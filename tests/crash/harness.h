@@ -143,7 +143,7 @@ struct world {
 	/* faults */
 	bool faulty;          /* operations may fail: try again, heal after `patience` failures */
 	unsigned patience, failures;
-	unsigned cut_in;      /* try power cuts so many steps after a failure; 0: none */
+	bool fired;           /* a fault has */
 	bool over;
 };
 
@@ -158,6 +158,10 @@ void world_check(const void *state, struct node *n, struct outcome *o);
 void world_go_on(const void *state, struct node *n);
 /* Start, again and again when faults are armed. */
 bool world_start(struct world *w, struct node *n);
+/* No fault is armed any more. */
+void world_heal(struct world *w, struct node *n);
+/* Finish the maintenance that is under way, and do all that is left. */
+void world_settle(struct world *w, struct node *n);
 /* NULL, or in what the hub is not what the model says. */
 const char *world_differs(const struct world *w, struct node *n, bool next, bool went_on);
 /* The same for one instance. */

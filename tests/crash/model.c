@@ -83,6 +83,12 @@ static void settle_views(struct world *w, bool done)
 
 /* ---- failures ---- */
 
+void world_heal(struct world *w, struct node *n)
+{
+	w->fired = w->fired || os_sim_fault_fired(n->sim);
+	os_sim_fail_nth(n->sim, 0, 0, false);
+}
+
 /* Shall what failed be tried again? Without armed faults a failure is one of the test, unless the power is off. */
 static bool again(struct world *w, struct node *n, int rc, const struct pawl_error *err, const char *what)
 {
@@ -101,7 +107,7 @@ static bool again(struct world *w, struct node *n, int rc, const struct pawl_err
 		w->over = true;
 	}
 	if (++w->failures >= w->patience)
-		os_sim_fail_nth(n->sim, 0, 0, false); /* the trouble is over */
+		world_heal(w, n);
 	if (w->failures > w->patience + TRIES_MAX) {
 		crash_fail("%s fails for ever: %s", what, err->text);
 		w->over = true;
@@ -148,7 +154,7 @@ static void finish_maintenance(struct world *w, struct node *n)
 		(void)maintain_step(w, n, true);
 }
 
-static void settle(struct world *w, struct node *n)
+void world_settle(struct world *w, struct node *n)
 {
 	for (int i = 0; i < 200 && !w->over && !crash_is_off(n); i++)
 		if (maintain_step(w, n, true) == 0)
@@ -259,7 +265,7 @@ static void commit(struct world *w, struct node *n)
 		struct pawl_job *job = NULL;
 		rc = n->p->ops->commit_begin(n->p, &batch, &job, &err);
 		if (rc == PAWL_EBUSY && rooms++ < 4) {
-			settle(w, n);
+			world_settle(w, n);
 			continue;
 		}
 		if (rc < 0)
@@ -323,7 +329,7 @@ static void purge(struct world *w, struct node *n)
 			rc = 0; /* the failed one got that far */
 		failed = failed || rc < 0;
 		if (rc == PAWL_EBUSY && rooms++ < 4)
-			settle(w, n);
+			world_settle(w, n);
 	} while ((rc == PAWL_EBUSY && rooms < 4 && !w->over && !crash_is_off(n)) || again(w, n, rc, &err, "purge"));
 	if (rc == 0)
 		settle_views(w, true);

@@ -76,6 +76,8 @@ static int nap(pawl_work *work, const char *input)
 {
 	for (long left = atol(input); left > 0 && !pawl_work_is_cancelled(work); left -= 10)
 		nap_ms(10);
+	if (pawl_work_is_cancelled(work))
+		return pawl_work_fail(work, "woken", "somebody woke me");
 	return pawl_work_return(work, "slept");
 }
 PAWL_ACTIVITY(nap);
@@ -145,7 +147,7 @@ static int collector(pawl_ctx *ctx, const char *input)
 {
 	char name[65] = "";
 	int count = 0;
-	size_t len = 0, size = 1000 * 1000;
+	size_t len = 0, size = 1100 * 1000;
 	char *all = pawl_alloc(ctx, size);
 
 	if (sscanf(input, "%64s %d", name, &count) != 2)

@@ -1,0 +1,116 @@
+/*
+ * test_faults.c - the n-th call of a kind fails, for n = 1, 2, 3 ... until a run in which none did: once, or until the
+ * third failure has been told. Work goes on when the trouble is over, nothing that was acknowledged is lost, also not
+ * by a power cut behind it (I7, I8), errors say what is wrong, and no descriptor leaks.
+ */
+#include "harness.h"
+
+#include <errno.h>
+
+#define PATIENCE 3
+#define CUT_STEPS 3
+
+struct kind {
+	const char *name;
+	uint32_t ops;
+};
+
+static const struct kind kinds[] = {
+	{ "write", OS_SIM_OP_WRITE | OS_SIM_OP_TRUNCATE }, { "sync", OS_SIM_OP_SYNC }, { "open", OS_SIM_OP_OPEN },
+	{ "rename", OS_SIM_OP_RENAME }, { "mkdir", OS_SIM_OP_MKDIR }, { "unlink", OS_SIM_OP_UNLINK },
+	{ "read", OS_SIM_OP_READ | OS_SIM_OP_LIST | OS_SIM_OP_STAT }, { "other", OS_SIM_OP_ALL },
+};
+
+static const int errors[] = { EIO, ENOSPC, EROFS, EMFILE, ENOMEM };
+
+static void cut_now(struct world *w, struct node *n, uint64_t seed)
+{
+	static const enum os_sim_mode modes[] = { OS_SIM_DROP_ALL, OS_SIM_RANDOM, OS_SIM_ORDERED };
+
+	for (unsigned i = 0; i < COUNT_OF(modes) && !crash_over(); i++)
+		if (crash_at("mode", modes[i]))
+			crash_survive(&commit_scenario, w, n->sim, &(struct os_sim_cut){ modes[i], draw(&seed) | 1, 512 });
+}
+
+static void steps(struct world *w, struct node *n, uint64_t seed)
+{
+	unsigned since = 0;
+
+	for (unsigned i = 0; i < w->profile->steps && n->p && !w->over && !crash_over(); i++) {
+		world_step(w, n);
+		bool fired = w->fired || os_sim_fault_fired(n->sim);
+		since += fired;
+		if (fired && since <= CUT_STEPS && crash_at("step", i))
+			cut_now(w, n, seed + i);
+	}
+}
+
+/* True when the fault fired. */
+static bool one_fault(unsigned workload, const struct kind *kind, int error, unsigned nth, bool forever)
+{
+	struct node n = { .sim = os_sim_new(workload + 1) };
+	struct world *w = world_make(workload);
+
+	w->faulty = true;
+	w->patience = forever ? PATIENCE : 1;
+	os_sim_fail_ops(n.sim, kind->ops);
+	os_sim_fail_nth(n.sim, nth, error, forever);
+	if (world_start(w, &n))
+		steps(w, &n, nth);
+	world_heal(w, &n);
+	if (n.p && !crash_over() && !w->over) {
+		world_settle(w, &n);
+		(void)crash_logged_errors();
+		const char *why = world_differs(w, &n, false, false);
+		if (why)
+			crash_fail("at the end: %s", why);
+		if (w->fired)
+			cut_now(w, &n, nth);
+		node_stop(&n);
+	}
+	bool fired = w->fired;
+	node_free(&n);
+	world_free(w);
+	return fired;
+}
+
+static void every_fault(unsigned workload, const struct kind *kind, int error, bool forever, unsigned every)
+{
+	if (!crash_at("workload", workload) || !crash_at("kind", (unsigned long)(kind - kinds)) ||
+	    !crash_at("errno", (unsigned long)error) || !crash_at("forever", forever))
+		return;
+	for (unsigned nth = 1 + workload % every; !crash_over(); nth += every)
+		if (crash_at("nth", nth) && !one_fault(workload, kind, error, nth, forever))
+			break;
+}
+
+static void all_errors(const struct kind *kind)
+{
+	for (unsigned e = 0; e < COUNT_OF(errors) && !crash_over(); e++)
+		for (unsigned f = 0; f < 2 && !crash_over(); f++)
+			for (unsigned p = 0; p < profile_count * crash_scale() && !crash_over(); p++)
+				every_fault(p, kind, errors[e], f, e == 0 && f == 0 ? 1 : 11);
+}
+
+static void writes(void) { all_errors(&kinds[0]); }
+static void syncs(void) { all_errors(&kinds[1]); }
+static void opens(void) { all_errors(&kinds[2]); }
+static void renames(void) { all_errors(&kinds[3]); }
+static void mkdirs(void) { all_errors(&kinds[4]); }
+static void unlinks(void) { all_errors(&kinds[5]); }
+static void reads(void) { all_errors(&kinds[6]); }
+
+int main(int argc, char **argv)
+{
+	static const struct crash_test tests[] = {
+		{ "a failed write stalls and loses nothing", writes },
+		{ "a failed sync is final for what it covered", syncs },
+		{ "a failed open stalls and loses nothing", opens },
+		{ "a failed rename stalls and loses nothing", renames },
+		{ "a failed mkdir stalls and loses nothing", mkdirs },
+		{ "a failed unlink stalls and loses nothing", unlinks },
+		{ "a failed read, list or stat stalls and loses nothing", reads },
+	};
+
+	return crash_main(argc, argv, tests, COUNT_OF(tests));
+}

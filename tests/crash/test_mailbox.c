@@ -1,0 +1,451 @@
+/*
+ * test_mailbox.c - messages over a power cut: sent by a client (raise, cancel, start), dropped by a user into events/ and
+ * inbox/, received, committed, acked. What was sent is delivered until it is in a history; nothing is delivered in part;
+ * a start is whole or not there, and never blocks its id.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+
+#define INSTANCES 4
+#define MESSAGES 64
+#define STEPS 26
+#define CLIENT 1
+#define USER 2
+#define FRESH "fresh"
+
+enum via { BY_START, BY_RAISE, BY_CANCEL, BY_DROP, BY_INBOX };
+enum progress { NEW, PENDING, COMMITTED };
+
+struct sent {
+	enum via via;
+	unsigned instance;
+	bool durable;       /* send() has returned 0, or the user had synced it */
+	bool careful;       /* a user who syncs before the name appears */
+	enum progress progress;
+	char id[96];        /* as it was delivered first */
+};
+
+struct post {
+	uint64_t random;
+	struct pawl_provider *client;
+	struct os client_os;
+	struct sent sent[MESSAGES];
+	unsigned count;
+	uint64_t size[INSTANCES]; /* of the histories */
+	bool over;
+};
+
+/* ---- what a message carries tells which one it is ---- */
+
+/* JSON: a long text that is not synced may come torn, and only JSON and YAML show that. */
+static void payload_of(unsigned serial, struct buf *out)
+{
+	buf_addf(out, "\"%u:", serial);
+	for (unsigned i = 0; i < (serial % 5 ? 40 : 2500); i++)
+		buf_addc(out, (char)('a' + (serial * 7 + i) % 26));
+	buf_addc(out, '"');
+}
+
+static void instance_name(char *out, size_t size, unsigned instance)
+{
+	snprintf(out, size, "m%u", instance);
+}
+
+static void line_of(unsigned serial, struct buf *out)
+{
+	line_add(out, serial, 60);
+}
+
+/* How often the history of its instance tells of a message. */
+static unsigned told(struct node *n, const struct sent *s, unsigned serial)
+{
+	char id[16], *text = NULL;
+	size_t len = 0;
+	uint64_t which;
+	unsigned count = 0;
+	struct buf line = BUF_INIT;
+
+	instance_name(id, sizeof(id), s->instance);
+	line_of(serial, &line);
+	if (n->p->ops->read(n->p, id, 1, &text, &len, &which, NULL) == 0)
+		for (const char *at = text; (at = strstr(at, line.data)); at += line.len)
+			count++;
+	buf_release(&line);
+	free(text);
+	return count;
+}
+
+/* ---- receiving ---- */
+
+struct received {
+	struct pawl_message *messages[MESSAGES];
+	unsigned serials[MESSAGES];
+	unsigned count;
+	const struct post *post;
+};
+
+static const enum pawl_message_kind kinds[] = { PAWL_MESSAGE_START, PAWL_MESSAGE_RAISE, PAWL_MESSAGE_CANCEL, PAWL_MESSAGE_RAISE,
+	PAWL_MESSAGE_RAISE };
+
+static int on_message(void *arg, struct pawl_message *m)
+{
+	struct received *r = arg;
+	const char *text = m->kind == PAWL_MESSAGE_CANCEL ? m->reason : m->data;
+	size_t len = m->kind == PAWL_MESSAGE_CANCEL && text ? strlen(text) : m->len;
+	unsigned serial = text && text[0] ? (unsigned)strtoul(text + 1, NULL, 10) : MESSAGES;
+	struct buf want = BUF_INIT;
+	char id[16];
+
+	if (text && strcmp(text, FRESH) == 0)
+		return 0; /* a start of go_on */
+	if (serial >= r->post->count || r->count == MESSAGES) {
+		crash_fail("a message comes with %zu bytes that nobody sent", len);
+		return 0;
+	}
+	const struct sent *s = &r->post->sent[serial];
+	payload_of(serial, &want);
+	instance_name(id, sizeof(id), s->instance);
+	if (len != want.len || memcmp(text, want.data, len) != 0)
+		crash_fail("message %u comes in part: %zu bytes of %zu", serial, len, want.len);
+	if (m->kind != kinds[s->via] || !m->instance || strcmp(m->instance, id) != 0)
+		crash_fail("message %u comes as another kind or for another instance", serial);
+	if (s->id[0] && s->via < BY_DROP && strcmp(s->id, m->id) != 0)
+		crash_fail("message %u comes again with another id: %s, not %s", serial, m->id, s->id);
+	for (unsigned i = 0; i < r->count; i++)
+		if (r->serials[i] == serial)
+			crash_fail("message %u comes twice", serial);
+	r->serials[r->count] = serial;
+	r->messages[r->count++] = m;
+	buf_release(&want);
+	return 0;
+}
+
+static int receive(const struct post *post, struct node *n, bool rescan, struct received *r)
+{
+	struct pawl_error err = { 0 };
+	int64_t again = -1;
+
+	*r = (struct received){ .post = post };
+	int rc = n->p->ops->receive(n->p, rescan, on_message, r, &again, &err);
+	if (rc < 0 && !crash_is_off(n))
+		crash_fail("receive failed: %s", err.text);
+	return rc;
+}
+
+/* Commit one line for each message that no history tells of, then ack. sizes: of the histories. */
+static int take_in(struct node *n, const struct received *r, uint64_t *sizes, struct sent *sent)
+{
+	struct pawl_error err = { 0 };
+	int rc = 0;
+
+	for (unsigned i = 0; i < r->count && rc == 0; i++) {
+		const struct sent *s = &r->post->sent[r->serials[i]];
+		struct pawl_message *m = r->messages[i];
+		struct buf line = BUF_INIT;
+		bool start = s->via == BY_START, seen = told(n, s, r->serials[i]) > 0;
+
+		if (!start && sizes[s->instance] == 0) {
+			n->p->ops->reject(n->p, m->token, "there is no such instance");
+			continue;
+		}
+		line_of(r->serials[i], &line);
+		const struct pawl_record record = { .instance = m->instance, .execution = 1, .offset = sizes[s->instance], .data = line.data,
+			.len = line.len, .create = start, .start_token = start ? m->token : NULL };
+		const struct pawl_batch batch = { &record, 1, NULL, 0 };
+		if (sent) {
+			snprintf(sent[r->serials[i]].id, sizeof(sent->id), "%s", m->id);
+			if (sent[r->serials[i]].progress == NEW)
+				sent[r->serials[i]].progress = PENDING;
+		}
+		if (crash_planted("unlinkfirst"))
+			n->p->ops->ack(n->p, m->token);
+		rc = seen ? 0 : pawl_provider_commit(n->p, &batch, &err);
+		if (rc == PAWL_EBUSY && node_settle(n))
+			rc = pawl_provider_commit(n->p, &batch, &err);
+		if (rc == 0 && !seen)
+			sizes[s->instance] += line.len;
+		if (rc == 0 && sent)
+			sent[r->serials[i]].progress = COMMITTED;
+		if (rc == 0 && !crash_planted("unlinkfirst"))
+			n->p->ops->ack(n->p, m->token);
+		buf_release(&line);
+	}
+	if (rc < 0 && !crash_is_off(n))
+		crash_fail("commit failed: %s", err.text);
+	return rc;
+}
+
+/* ---- sending ---- */
+
+static struct sent *new_message(struct post *post, enum via via, unsigned instance, struct buf *payload)
+{
+	struct sent *s = &post->sent[post->count];
+
+	*s = (struct sent){ .via = via, .instance = instance };
+	payload_of(post->count++, payload);
+	return s;
+}
+
+static int send_message(struct pawl_provider *client, enum via via, unsigned instance, const struct buf *payload, struct pawl_error *err)
+{
+	char id[16];
+	struct pawl_message m = { .kind = kinds[via], .instance = id, .name = via == BY_START ? "type" : via == BY_RAISE ? "event" : NULL };
+
+	instance_name(id, sizeof(id), instance);
+	if (via == BY_CANCEL) {
+		m.reason = payload->data;
+	} else {
+		m.data = payload->data;
+		m.len = payload->len;
+	}
+	return client->ops->send(client, &m, err);
+}
+
+static bool started(const struct post *post, unsigned instance)
+{
+	for (unsigned i = 0; i < post->count; i++)
+		if (post->sent[i].via == BY_START && post->sent[i].instance == instance)
+			return true;
+	return false;
+}
+
+static void step_send(struct post *post, struct node *n)
+{
+	unsigned instance = below(&post->random, INSTANCES);
+	enum via via = !started(post, instance) ? BY_START : below(&post->random, 2) ? BY_RAISE : BY_CANCEL;
+	struct buf payload = BUF_INIT;
+	struct pawl_error err = { 0 };
+
+	if (via == BY_CANCEL && post->count % 5 == 0)
+		via = BY_RAISE; /* a reason is short */
+	struct sent *s = new_message(post, via, instance, &payload);
+	int rc = send_message(post->client, via, instance, &payload, &err);
+	s->durable = rc == 0;
+	if (rc < 0 && !crash_is_off(n)) {
+		crash_fail("send failed: %s", err.text);
+		post->over = true;
+	}
+	buf_release(&payload);
+}
+
+/* `echo text > events/NAME`, or the same with care: a hidden name, sync, rename, sync the directory. */
+static void step_drop(struct post *post, struct node *n)
+{
+	unsigned instance = below(&post->random, INSTANCES);
+	const struct os *os = os_sim_os_process(n->sim, USER);
+	char dir[64], name[128], hidden[128], id[16];
+	struct buf payload = BUF_INIT;
+
+	if (post->size[instance] == 0)
+		return;
+	instance_name(id, sizeof(id), instance);
+	bool inbox = below(&post->random, 2);
+	struct sent *s = new_message(post, inbox ? BY_INBOX : BY_DROP, instance, &payload);
+	s->careful = below(&post->random, 2);
+	if (inbox)
+		snprintf(dir, sizeof(dir), HUB "/inbox");
+	else
+		snprintf(dir, sizeof(dir), HUB "/instances/%s/events", id);
+	snprintf(name, sizeof(name), "%s/%s%se%u.%s", dir, inbox ? id : "", inbox ? "." : "", post->count,
+	         payload.len > 512 ? "json" : "txt");
+	snprintf(hidden, sizeof(hidden), "%s/.x.tmp", dir);
+	int fd = os->open(os->self, OS_CWD, s->careful ? hidden : name, OS_WRITE | OS_CREATE | OS_TRUNC, 0644);
+	if (fd >= 0) {
+		int rc = (int)os->pwrite(os->self, fd, payload.data, payload.len, 0);
+		if (rc >= 0 && s->careful)
+			rc = os->sync(os->self, fd);
+		os->close(os->self, fd);
+		if (rc >= 0 && s->careful)
+			rc = os->rename(os->self, OS_CWD, hidden, OS_CWD, name);
+		s->durable = rc >= 0 && s->careful && os_sync_dir(os, OS_CWD, dir) == 0;
+	} else if (!crash_is_off(n)) {
+		post->count--; /* no events/ yet */
+	}
+	buf_release(&payload);
+}
+
+static void step_receive(struct post *post, struct node *n)
+{
+	struct received r;
+
+	if (receive(post, n, below(&post->random, 4) == 0, &r) < 0 || take_in(n, &r, post->size, post->sent) < 0)
+		post->over = true;
+}
+
+/* A clean stop and start: what was given out and not acked comes again. */
+static void restart(struct post *post, struct node *n)
+{
+	struct pawl_error err = { 0 };
+
+	node_stop(n);
+	if (node_start(n, &err) < 0 && !crash_is_off(n)) {
+		crash_fail("a new start fails: %s", err.text);
+		post->over = true;
+	}
+	post->over = post->over || !n->p;
+}
+
+/* ---- the scenario ---- */
+
+static void *make(unsigned workload)
+{
+	struct post *post = calloc(1, sizeof(*post));
+
+	if (!post)
+		abort();
+	post->random = workload * 31 + 5;
+	return post;
+}
+
+static void run(void *state, struct node *n)
+{
+	struct post *post = state;
+	struct pawl_error err = { 0 };
+
+	if (node_start(n, &err) < 0)
+		return;
+	post->client_os = *os_sim_os_process(n->sim, CLIENT);
+	const struct pawl_provider_options options = { .hub = HUB, .os = &post->client_os };
+	if (pawl_provider_fs.open(&options, &post->client, &err) < 0)
+		return;
+	for (unsigned i = 0; i < STEPS && !post->over && !crash_is_off(n) && post->count + 1 < MESSAGES; i++) {
+		unsigned what = below(&post->random, 10);
+		os_sim_advance(n->sim, 10000000);
+		if (what < 4)
+			step_send(post, n);
+		else if (what < 6)
+			step_drop(post, n);
+		else if (what < 9)
+			step_receive(post, n);
+		else if (below(&post->random, 2))
+			(void)node_settle(n);
+		else
+			restart(post, n);
+	}
+	post->client->ops->close(post->client);
+}
+
+static void check_message(struct node *n, const struct sent *s, unsigned serial, const struct received *r, const struct outcome *o)
+{
+	unsigned times = told(n, s, serial);
+	bool delivered = false;
+
+	for (unsigned i = 0; i < r->count; i++)
+		delivered = delivered || r->serials[i] == serial;
+	if (times > 1)
+		crash_fail("message %u was taken in %u times", serial, times);
+	if (s->progress == COMMITTED && times == 0)
+		crash_fail("message %u was committed and is in no history", serial);
+	if (s->progress == NEW && times && !o->went_on)
+		crash_fail("message %u is in a history before it was given out", serial);
+	if (s->durable && !times && !delivered)
+		crash_fail("message %u is lost", serial);
+}
+
+static int count_id(void *arg, const char *id)
+{
+	unsigned *seen = arg;
+
+	seen[(unsigned)(id[1] - '0') % INSTANCES]++;
+	return 0;
+}
+
+/* An id is there when its start is: in its history or on its way. */
+static void check_ids(const struct post *post, struct node *n, const struct received *r)
+{
+	unsigned seen[INSTANCES] = { 0 }, live[INSTANCES] = { 0 };
+
+	for (unsigned i = 0; i < post->count; i++)
+		live[post->sent[i].instance] += post->sent[i].via == BY_START && told(n, &post->sent[i], i);
+	for (unsigned i = 0; i < r->count; i++)
+		if (post->sent[r->serials[i]].via == BY_START)
+			live[post->sent[r->serials[i]].instance] = 1;
+	(void)n->p->ops->scan(n->p, false, count_id, seen, NULL);
+	for (unsigned i = 0; i < INSTANCES; i++)
+		if (seen[i] != live[i])
+			crash_fail("instance m%u is %s a start", i, seen[i] ? "there without" : "not there with");
+}
+
+static void check(const void *state, struct node *n, struct outcome *o)
+{
+	const struct post *post = state;
+	struct received r;
+	struct pawl_provider_stats stats;
+	unsigned uncertain = 0;
+
+	if (crash_logged_errors())
+		crash_fail("the log tells of an error: %s", crash_last_error());
+	if (receive(post, n, true, &r) < 0)
+		return;
+	for (unsigned i = 0; i < post->count; i++) {
+		check_message(n, &post->sent[i], i, &r, o);
+		uncertain += !post->sent[i].durable;
+	}
+	if (!o->went_on)
+		check_ids(post, n, &r);
+	n->p->ops->stats(n->p, &stats);
+	if (stats.rejected > uncertain)
+		crash_fail("%llu files were rejected", (unsigned long long)stats.rejected);
+	o->decided = true;
+}
+
+/* All that waits is taken in, and every id that is free can be started. */
+static void go_on(const void *state, struct node *n)
+{
+	const struct post *post = state;
+	struct pawl_error err = { 0 };
+	struct received r;
+	uint64_t sizes[INSTANCES] = { 0 }, which;
+
+	for (unsigned i = 0; i < INSTANCES; i++) {
+		char id[16], *text = NULL;
+		size_t len = 0;
+		instance_name(id, sizeof(id), i);
+		if (n->p->ops->read(n->p, id, 1, &text, &len, &which, NULL) == 0)
+			sizes[i] = len;
+		free(text);
+	}
+	node_kill(n); /* what was received by the check is given out again */
+	if (node_start(n, &err) < 0 || receive(post, n, true, &r) < 0 || take_in(n, &r, sizes, NULL) < 0)
+		return;
+	for (unsigned i = 0; i < INSTANCES; i++) {
+		struct buf payload = BUF_INIT;
+		buf_adds(&payload, FRESH);
+		int rc = send_message(n->p, BY_START, i, &payload, &err);
+		if (rc < 0 ? sizes[i] == 0 : sizes[i] != 0)
+			crash_fail("starting m%u: %s", i, rc < 0 ? err.text : "it was there, and the start was taken");
+		buf_release(&payload);
+	}
+}
+
+static const struct scenario mailbox_scenario = { make, free, run, check, go_on, 2, 4, 7, 1 };
+
+static void messages(void)
+{
+	for (unsigned i = 0; i < 6 * crash_scale() && !crash_over(); i++)
+		crash_cut_everywhere(&mailbox_scenario, i);
+}
+
+static void plant_unlinkfirst(void)
+{
+	if (!crash_is_caught("unlinkfirst", messages))
+		crash_fail("nobody noticed the planted bug 'unlinkfirst'");
+}
+
+static void plant_nodirsync(void)
+{
+	if (!crash_is_caught("nodirsync", messages))
+		crash_fail("nobody noticed the planted bug 'nodirsync'");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct crash_test tests[] = {
+		{ "what was sent is delivered until it is in a history, whole and once", messages },
+		{ "planted bug is caught: a message is removed before its commit (unlinkfirst)", plant_unlinkfirst },
+		{ "planted bug is caught: directories are not synced (nodirsync)", plant_nodirsync },
+	};
+
+	return crash_main(argc, argv, tests, COUNT_OF(tests));
+}
