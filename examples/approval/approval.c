@@ -53,6 +53,12 @@ static enum answer ask(pawl_ctx *ctx, const char *person, const char *request, i
 	return first == yes ? APPROVED : REJECTED;
 }
 
+/* With a code, for programs that look at how it ended. */
+static int fail(pawl_ctx *ctx, const char *code, const char *message)
+{
+	return pawl_fail_with(ctx, &(pawl_failure){ .kind = "application", .code = code, .message = message });
+}
+
 static int approval(pawl_ctx *ctx, const char *input)
 {
 	char *request;
@@ -71,9 +77,9 @@ static int approval(pawl_ctx *ctx, const char *input)
 	case APPROVED:
 		return pawl_return(ctx, pawl_printf(ctx, "approved by %s, asked as %s", *who ? who : "somebody", by));
 	case REJECTED:
-		return pawl_fail_with(ctx, &(pawl_failure){ .kind = "application", .code = "rejected", .message = pawl_printf(ctx, "rejected by %s", *who ? who : "somebody") });
+		return fail(ctx, "rejected", pawl_printf(ctx, "rejected by %s", *who ? who : "somebody"));
 	case SILENCE:
-		return pawl_fail_with(ctx, &(pawl_failure){ .kind = "timeout", .code = "no-answer", .message = "nobody answered" });
+		return fail(ctx, "no-answer", "nobody answered");
 	case TROUBLE:
 		break;
 	}

@@ -83,7 +83,8 @@ static int fanout(pawl_ctx *ctx, const char *input)
 	long long sum = 0;
 
 	if (count == 0)
-		return pawl_fail(ctx, "the input '%.40s' is neither a number from 1 to %d nor a JSON list of paths", input, PARTS_MAX);
+		return pawl_fail(ctx, "the input '%.40s' is neither a number from 1 to %d nor a JSON list of paths",
+		                 input, PARTS_MAX);
 	pawl_task **tasks = pawl_alloc(ctx, count * sizeof(*tasks));
 	for (size_t i = 0; i < count; i++)
 		tasks[i] = pawl_activity(ctx, activity, parts[i]);

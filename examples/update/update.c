@@ -13,11 +13,15 @@
 #include <pawl/pawl.h>
 #include <string.h>
 
-static const pawl_retry network = { .max_attempts = 10, .first_ms = PAWL_SECONDS(1), .coefficient = 2, .max_ms = PAWL_MINUTES(5), .jitter = 0.2 };
+static const pawl_retry network = {
+	.max_attempts = 10, .first_ms = PAWL_SECONDS(1), .coefficient = 2, .max_ms = PAWL_MINUTES(5), .jitter = 0.2
+};
 static const pawl_call_options over_network = { .retry = &network };
 
 /* A new release may need a moment until it is up. */
-static const pawl_retry warm_up = { .max_attempts = 5, .first_ms = PAWL_MS(500), .coefficient = 2, .attempt_ms = PAWL_SECONDS(30) };
+static const pawl_retry warm_up = {
+	.max_attempts = 5, .first_ms = PAWL_MS(500), .coefficient = 2, .attempt_ms = PAWL_SECONDS(30)
+};
 static const pawl_call_options until_up = { .retry = &warm_up };
 
 /* Until the new release is unpacked beside the others: its name, or NULL. */

@@ -35,6 +35,14 @@ struct commit_job {
 
 /* ---- begin ---- */
 
+/* By a start that was sent, or by this commit when it was tried before. */
+static bool is_reserved(struct fs *fs, const struct pawl_record *r)
+{
+	struct history_file *f = histories_find(fs, r->instance, 1);
+
+	return (f && f->reserved && f->size == 0) || mailbox_is_start(fs, r->start_token, r->instance);
+}
+
 static int check_create(struct fs *fs, const struct pawl_record *r, struct pawl_error *err)
 {
 	if (r->execution != 1 || r->offset != 0)
@@ -42,7 +50,7 @@ static int check_create(struct fs *fs, const struct pawl_record *r, struct pawl_
 	if (fs_exists(fs, "archive/%s", r->instance))
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already (it has ended; purge it or take another id)", r->instance);
 	int rc = instance_settle_purge(fs, r->instance, err);
-	if (rc < 0 || mailbox_is_start(fs, r->start_token, r->instance))
+	if (rc < 0 || is_reserved(fs, r))
 		return rc;
 	if (fs_exists(fs, "instances/%s", r->instance))
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", r->instance);
@@ -100,39 +108,68 @@ static int check_record(struct fs *fs, const struct pawl_record *r, struct histo
 	return rc < 0 ? rc : check_offset(fs, *f, r, err);
 }
 
-/* mkdir is what makes an id exist, for us and for a `pawl start` that races with us. */
-static int reserve(struct fs *fs, const struct pawl_record *r, struct pawl_error *err)
+/*
+ * mkdir is what makes an id exist, for us and for a `pawl start` that races with us: that one renames a directory with
+ * something in it into place, which can replace an empty one of ours. Then the second mkdir finds what came with it.
+ */
+static int reserve(struct fs *fs, const struct pawl_record *r, struct history_file *f, struct pawl_error *err)
 {
 	char path[PATH_SIZE];
 
+	if (is_reserved(fs, r))
+		return 0;
 	snprintf(path, sizeof(path), "instances/%s", r->instance);
 	int rc = fs->os->mkdir(fs->os->self, fs->hub, path, 0755);
 	fs->instances_changed = true;
-	if (rc == -EEXIST && mailbox_is_start(fs, r->start_token, r->instance))
-		return 0;
+	if (rc == 0) {
+		f->reserved = true;
+		snprintf(path, sizeof(path), "instances/%s/events", r->instance);
+		rc = fs->os->mkdir(fs->os->self, fs->hub, path, 0755);
+		f->reserved = rc != -EEXIST;
+	}
 	if (rc == -EEXIST)
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", r->instance);
 	return rc < 0 ? err_sys(err, -rc, "cannot make directory '%s'", path) : 0;
 }
 
-static void unreserve(struct fs *fs, const struct pawl_batch *b, size_t count)
+static void unspill(struct fs *fs, const struct pawl_batch *b, const char *id)
 {
 	char path[PATH_SIZE];
 
-	for (size_t i = 0; i < count; i++) {
-		if (!b->records[i].create || mailbox_is_start(fs, b->records[i].start_token, b->records[i].instance))
+	for (size_t i = 0; i < b->spill_count; i++) {
+		if (strcmp(b->spills[i].instance, id) != 0)
 			continue;
-		snprintf(path, sizeof(path), "instances/%s", b->records[i].instance);
-		(void)fs->os->rmdir(fs->os->self, fs->hub, path);
+		snprintf(path, sizeof(path), "instances/%s/%s", id, b->spills[i].name);
+		(void)fs->os->unlink(fs->os->self, fs->hub, path);
 	}
 }
 
-static int reserve_all(struct fs *fs, const struct pawl_batch *b, struct pawl_error *err)
+/* What cannot be taken back stays reserved, for the next try or until recovery removes it. */
+static void unreserve(struct commit_job *c, size_t count)
 {
-	for (size_t i = 0; i < b->record_count; i++) {
-		int rc = b->records[i].create ? reserve(fs, &b->records[i], err) : 0;
+	const struct os *os = c->fs->os;
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		const char *id = c->batch->records[i].instance;
+		if (!c->batch->records[i].create || !c->files[i] || !c->files[i]->reserved)
+			continue;
+		unspill(c->fs, c->batch, id);
+		snprintf(path, sizeof(path), "instances/%s/events", id);
+		(void)os->rmdir(os->self, c->fs->hub, path);
+		snprintf(path, sizeof(path), "instances/%s", id);
+		int rc = os->rmdir(os->self, c->fs->hub, path);
+		c->files[i]->reserved = rc < 0 && rc != -ENOENT;
+	}
+}
+
+static int reserve_all(struct commit_job *c, struct pawl_error *err)
+{
+	for (size_t i = 0; i < c->batch->record_count; i++) {
+		const struct pawl_record *r = &c->batch->records[i];
+		int rc = r->create ? reserve(c->fs, r, c->files[i], err) : 0;
 		if (rc < 0) {
-			unreserve(fs, b, i);
+			unreserve(c, i + 1);
 			return rc;
 		}
 	}
@@ -182,7 +219,7 @@ static int commit_prepare(struct commit_job *c, struct pawl_error *err)
 	if (rc == 0)
 		rc = build_frame(c, err);
 	/* last, so that a reservation is taken back only when another one in the batch was refused */
-	return rc < 0 ? rc : reserve_all(c->fs, b, err);
+	return rc < 0 ? rc : reserve_all(c, err);
 }
 
 static void commit_free(struct commit_job *c)
@@ -259,7 +296,7 @@ static int commit_end(struct pawl_job *job, struct pawl_error *err)
 	} else {
 		if (c->journal_touched)
 			journal_failed(&c->fs->journal);
-		unreserve(c->fs, c->batch, c->batch->record_count);
+		unreserve(c, c->batch->record_count);
 		if (err)
 			*err = c->err;
 	}

@@ -175,6 +175,7 @@ struct history_file {
 	int fd;
 	uint64_t batch, batch_end; /* the commit that is being prepared, and where its last record of this file ends */
 	bool made;         /* the file and its directory are there */
+	bool reserved;     /* a commit has made its directories, be it one that failed and will be tried again */
 	bool cut;          /* the file is longer than flushed: torn bytes to be put aside */
 	bool archived;     /* lives in archive/ */
 	bool busy;         /* being rewritten by a job: do not touch the file */

@@ -10,7 +10,18 @@
 
 static void file_key(char *key, const char *id, uint64_t execution)
 {
-	snprintf(key, PATH_SIZE, "%s/%llu", id, (unsigned long long)execution);
+	size_t len = strlen(id);
+
+	if (len > PATH_SIZE - 24)
+		len = PATH_SIZE - 24;
+	memcpy(key, id, len);
+	if (execution < 10) { /* nearly always, and for each record of a batch */
+		key[len] = '/';
+		key[len + 1] = (char)('0' + execution);
+		key[len + 2] = '\0';
+	} else {
+		snprintf(key + len, PATH_SIZE - len, "/%llu", (unsigned long long)execution);
+	}
 }
 
 static const char *home(bool archived)
@@ -281,7 +292,7 @@ static int file_open(struct fs *fs, struct history_file *f, struct pawl_error *e
 	int flags = OS_READ | OS_WRITE | (f->made ? 0 : OS_CREATE), rc = 0;
 
 	/* a live one needs its events/ as well; one that has ended needs no more than the directory it was moved with */
-	if (!f->made && !f->archived)
+	if (!f->made && !f->archived && !f->reserved)
 		rc = instance_make_dirs(fs, f->id, false, err);
 	if (rc < 0)
 		return rc;

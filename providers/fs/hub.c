@@ -50,16 +50,13 @@ static void hub_unmake(struct fs *fs)
 		(void)fs->os->rmdir(fs->os->self, fs->hub, hub_dirs[i]);
 }
 
-/* FORMAT comes last: a hub that was half made when the power went is made whole by the next start. */
-static int hub_make(struct fs *fs, struct pawl_error *err)
+/* FORMAT comes last, when all other names are durable: a hub that was half made when the power went is made whole by
+ * the next start. */
+static int hub_fill(struct fs *fs, struct pawl_error *err)
 {
-	char foreign[64] = "", text[96], hex[33];
-	int rc = fs->os->list(fs->os->self, fs->hub, ".", note_foreign, foreign);
+	char text[96], hex[33];
+	int rc;
 
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot list '%s'", fs->path);
-	if (foreign[0])
-		return err_set(err, PAWL_EINVALID, "'%s' is not a hub and not empty (it has '%s'): name an empty or new directory", fs->path, foreign);
 	for (size_t i = 0; i < HUB_DIR_COUNT; i++) {
 		rc = fs->os->mkdir(fs->os->self, fs->hub, hub_dirs[i], strcmp(hub_dirs[i], "control") == 0 ? 0700 : 0755);
 		if (rc < 0 && rc != -EEXIST)
@@ -68,11 +65,9 @@ static int hub_make(struct fs *fs, struct pawl_error *err)
 	rc = sync_above(fs, err);
 	if (rc < 0)
 		return rc;
-	rc = os_sync_dir(fs->os, fs->hub, "."); /* before FORMAT gets its name: names reach the disk in no order */
-	if (rc < 0) {
-		hub_unmake(fs);
+	rc = os_sync_dir(fs->os, fs->hub, ".");
+	if (rc < 0)
 		return err_sys(err, -rc, "cannot sync '%s'", fs->path);
-	}
 	rc = fs->os->random(fs->os->self, fs->journal.hub_id, sizeof(fs->journal.hub_id));
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot draw a hub id");
@@ -80,11 +75,22 @@ static int hub_make(struct fs *fs, struct pawl_error *err)
 		snprintf(hex + 2 * i, 3, "%02x", fs->journal.hub_id[i]);
 	snprintf(text, sizeof(text), "pawl hub\nformat %d\nid %s\n", FORMAT_VERSION, hex);
 	rc = os_replace_file(fs->os, fs->hub, "FORMAT", text, strlen(text), 0644, true);
-	if (rc < 0) {
+	return rc < 0 ? err_sys(err, -rc, "cannot write '%s/FORMAT'", fs->path) : 0;
+}
+
+static int hub_make(struct fs *fs, struct pawl_error *err)
+{
+	char foreign[64] = "";
+	int rc = fs->os->list(fs->os->self, fs->hub, ".", note_foreign, foreign);
+
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot list '%s'", fs->path);
+	if (foreign[0])
+		return err_set(err, PAWL_EINVALID, "'%s' is not a hub and not empty (it has '%s'): name an empty or new directory", fs->path, foreign);
+	rc = hub_fill(fs, err);
+	if (rc < 0)
 		hub_unmake(fs);
-		return err_sys(err, -rc, "cannot write '%s/FORMAT'", fs->path);
-	}
-	return 0;
+	return rc;
 }
 
 static bool parse_hub_id(const char *hex, uint8_t id[16])

@@ -95,11 +95,22 @@ static int exists_error(const char *id, bool archived, struct pawl_error *err)
 	return err_set(err, PAWL_EEXISTS, archived ? "instance '%s' exists already (it has ended; purge it or take another id)" : "instance '%s' exists already", id);
 }
 
+/* Ours may be in the archive, too, by now: a runtime can be that fast. */
+static bool another_has_ended(struct fs *fs, const char *id, const struct os_stat *own)
+{
+	char path[PATH_SIZE];
+	struct os_stat st;
+
+	snprintf(path, sizeof(path), "archive/%s", id);
+	return fs->os->stat(fs->os->self, fs->hub, path, &st) == 0 && (st.ino != own->ino || st.dev != own->dev);
+}
+
 /* Build the directory aside, then rename: rename(2) refuses a name that is taken by a directory with something in it. */
 static int send_start(struct fs *fs, const struct pawl_message *m, const struct buf *text, const char *id, struct pawl_error *err)
 {
 	const struct os *os = fs->os;
 	char aside[PATH_SIZE], path[PATH_SIZE + 16], to[PATH_SIZE];
+	struct os_stat own;
 	int rc;
 
 	if (fs_exists(fs, "archive/%s", m->instance))
@@ -116,9 +127,11 @@ static int send_start(struct fs *fs, const struct pawl_message *m, const struct 
 	if (rc == 0)
 		rc = os_replace_file(os, fs->hub, path, text->data, text->len, 0600, true);
 	if (rc == 0)
+		rc = os->stat(os->self, fs->hub, aside, &own);
+	if (rc == 0)
 		rc = os->rename(os->self, fs->hub, aside, fs->hub, to);
-	if (rc == 0 && fs_exists(fs, "archive/%s", m->instance)) {
-		/* it ended between our look and our rename: the id is taken after all */
+	if (rc == 0 && another_has_ended(fs, m->instance, &own)) {
+		/* between our look and our rename: the id is taken after all */
 		(void)os->rename(os->self, fs->hub, to, fs->hub, aside);
 		rc = -EEXIST;
 	}

@@ -28,6 +28,19 @@ void arena_release(struct arena *a)
 	a->used = 0;
 }
 
+void arena_reset(struct arena *a)
+{
+	struct arena_block *kept = a->blocks;
+
+	if (!kept)
+		return;
+	a->blocks = kept->next;
+	arena_release(a);
+	kept->next = NULL;
+	kept->used = 0;
+	a->blocks = kept;
+}
+
 /* Padding that brings the block's next free byte to the alignment (a power of two). */
 static size_t padding(const struct arena_block *b, size_t align)
 {

@@ -16,6 +16,7 @@ struct arena {
 
 void arena_init(struct arena *a, size_t limit);
 void arena_release(struct arena *a);
+void arena_reset(struct arena *a); /* empty, but its newest block is kept for what comes next */
 /* Aligned for any type, zeroed. NULL when out of memory or over the limit. */
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_calloc(struct arena *a, size_t count, size_t size);

@@ -6,7 +6,7 @@
 /* Grown inside the turn's arena: what was outgrown is freed with it, and an execution that waits keeps little. */
 static void grow(struct execution *x)
 {
-	size_t cap = x->out_cap ? x->out_cap * 2 : 4;
+	size_t cap = x->out_cap ? x->out_cap * 2 : 2;
 	struct event *out = arena_calloc(&x->turn_arena, cap, sizeof *out);
 
 	if (!out)

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <stdarg.h>
 
+#define TURN_BYTES_KEPT 4096 /* a turn that took no more leaves its room to the next */
+
 void execution_halt(struct execution *x)
 {
 	bool resumed = false;
@@ -180,7 +182,10 @@ static bool history_is_ended(const struct execution *x)
 
 static void begin_turn(struct execution *x, struct turn *t)
 {
-	arena_release(&x->turn_arena);
+	if (x->turn_arena.used > TURN_BYTES_KEPT)
+		arena_release(&x->turn_arena);
+	else
+		arena_reset(&x->turn_arena);
 	x->out = NULL;
 	x->out_count = x->out_cap = 0;
 	t->events = NULL;

@@ -189,7 +189,7 @@ static void plan_retry(struct execution *x, struct event *e)
 	const struct retry_policy fallback = e->retry;
 	const struct retry_policy *policy = task->retry ? task->retry : e->fields & FIELD_RETRY ? &fallback : NULL;
 
-	e->fields = (e->fields | FIELD_ATTEMPT) & ~FIELD_RETRY;
+	e->fields = (e->fields | FIELD_ATTEMPT) & ~(uint32_t)FIELD_RETRY;
 	if (!policy)
 		return;
 	if (!retry_decide(policy, &e->error, e->attempt, elapsed_ms, prng_mix(&x->jitter), &e->delay_ms))

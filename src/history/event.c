@@ -109,20 +109,19 @@ static bool copy_in_place(struct slice *s, struct arena *arena)
 
 int event_copy(struct event *to, const struct event *from, struct arena *arena)
 {
-	struct event copy = *from;
 	struct slice *const texts[] = {
-		&copy.name,       &copy.version,      &copy.reason,        &copy.id,            &copy.key,
-		&copy.instance,   &copy.tag,          &copy.session,       &copy.status,        &copy.from,
-		&copy.data,       &copy.data_file,    &copy.due.boot,      &copy.parent,        &copy.error.kind,
-		&copy.error.code, &copy.error.message, &copy.error.details, &copy.type_name,     &copy.extra,
+		&to->name,       &to->version,       &to->reason,        &to->id,        &to->key,
+		&to->instance,   &to->tag,           &to->session,       &to->status,    &to->from,
+		&to->data,       &to->data_file,     &to->due.boot,      &to->parent,    &to->error.kind,
+		&to->error.code, &to->error.message, &to->error.details, &to->type_name, &to->extra,
 	};
 
+	*to = *from;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!copy_in_place(texts[i], arena))
 			return PAWL_ENOMEM;
-	for (uint32_t i = 0; i < copy.retry.code_count; i++)
-		if (!copy_in_place(&copy.retry.codes[i], arena))
+	for (uint32_t i = 0; i < to->retry.code_count; i++)
+		if (!copy_in_place(&to->retry.codes[i], arena))
 			return PAWL_ENOMEM;
-	*to = copy;
 	return 0;
 }

@@ -86,10 +86,11 @@ static int request_run(struct pawl_runtime *rt, struct request *r, int64_t timeo
 	if (done)
 		memcpy(answer, r, sizeof(*r));
 	else
-		r->abandoned = true;
+		answer->code = err_set(err, PAWL_ETIMEOUT, "instance '%s' has not ended in time", r->id);
+	r->abandoned = !done; /* the loop may free it as soon as the lock is gone */
 	pthread_mutex_unlock(&rt->request_lock);
 	if (!done)
-		return err_set(err, PAWL_ETIMEOUT, "instance '%s' has not ended in time", r->id);
+		return answer->code;
 	free(r);
 	if (answer->code < 0 && err)
 		*err = answer->err;
@@ -230,6 +231,8 @@ static void serve_archived(struct pawl_runtime *rt, struct request *r)
 		rc = rt->provider->ops->read_spill(rt->provider, r->id, v.output_file, &r->output, &size, &err);
 		if (rc == 0)
 			request_finish(rt, r, 0, "%s", "");
+	} else if (rc == 0 && !status_is_ended(v.status)) {
+		rc = err_set(&err, PAWL_ENOTFOUND, "there is no live instance '%s'", r->id);
 	} else if (rc == 0) {
 		finish_with_view(rt, r, &v);
 	}
@@ -242,8 +245,14 @@ static void serve_archived(struct pawl_runtime *rt, struct request *r)
 
 static void serve_wait(struct pawl_runtime *rt, struct request *r)
 {
+	struct pawl_error err = { 0 };
 	struct instance *i = instance_get(rt, r->id);
 
+	if (!i && !rt->stopping) { /* its start may still be in the mailbox */
+		rt->look = true;
+		rt->look = inbox_look(rt, &err) < 0; /* what is wrong is told by the next look */
+		i = instance_get(rt, r->id);
+	}
 	if (!i) {
 		serve_archived(rt, r);
 		return;

@@ -103,7 +103,7 @@ static void arm_due(struct pawl_runtime *rt, struct effect *e, const struct open
 
 /* ---- an item becomes open, or is loaded as open ---- */
 
-static void begin(struct pawl_runtime *rt, struct instance *i, struct open_item *item)
+static void begin(struct pawl_runtime *rt, struct instance *i, struct open_item *item, const struct event *event)
 {
 	if (item->type != EVENT_ActivityScheduled && item->type != EVENT_TimerCreated)
 		return; /* event waits are the inbox's */
@@ -114,7 +114,7 @@ static void begin(struct pawl_runtime *rt, struct instance *i, struct open_item 
 	} else if (item->has_due) {
 		arm_due(rt, e, item);
 	} else {
-		work_start(rt, e, item);
+		work_start(rt, e, item, event);
 	}
 }
 
@@ -154,15 +154,32 @@ static void apply(struct pawl_runtime *rt, struct instance *i, const struct even
 		retry_later(rt, view_find(&i->view, e->ref));
 }
 
-static void ended(struct pawl_runtime *rt, struct instance *i)
+static void archive(struct pawl_runtime *rt, const char *id)
 {
 	struct pawl_error err = { 0 };
 
+	if (rt->provider->ops->archive(rt->provider, id, &err) < 0)
+		log_warning("%s; the next start tries again", err.text);
+}
+
+/* Moving directories takes longer than anything else here, and nobody waits for it: it comes when the next commit is on
+ * its way. */
+void effects_archive_ended(struct pawl_runtime *rt)
+{
+	for (size_t at = 0; at < rt->ended.len; at += strlen(rt->ended.data + at) + 1)
+		archive(rt, rt->ended.data + at);
+	buf_reset(&rt->ended);
+}
+
+static void ended(struct pawl_runtime *rt, struct instance *i)
+{
 	log_info("instance '%s': %s", i->id, status_name(i->view.status));
 	effects_drop(rt, i);
 	requests_of_ended(rt, i);
-	if (rt->provider->ops->archive(rt->provider, i->id, &err) < 0)
-		log_warning("%s; the next start tries again", err.text);
+	if (buf_reserve(&rt->ended, strlen(i->id) + 1))
+		buf_add(&rt->ended, i->id, strlen(i->id) + 1);
+	else
+		archive(rt, i->id);
 	instance_remove(rt, i);
 }
 
@@ -179,7 +196,7 @@ bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct t
 		unsigned class = event_type_class(t->events[n].type);
 		struct open_item *item = class & EVENT_DECISION ? view_find(&i->view, t->events[n].seq) : NULL;
 		if (item && !item->owner)
-			begin(rt, i, item);
+			begin(rt, i, item, &t->events[n]);
 	}
 	inbox_attend(rt, i);
 	return false;
@@ -188,7 +205,7 @@ bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct t
 void effects_resume(struct pawl_runtime *rt, struct instance *i)
 {
 	for (struct open_item *item = i->view.open; item; item = item->next)
-		begin(rt, i, item);
+		begin(rt, i, item, NULL);
 	inbox_attend(rt, i);
 }
 
@@ -226,7 +243,7 @@ static void fire(struct pawl_runtime *rt, struct effect *e)
 	} else {
 		struct open_item *item = view_find(&e->instance->view, e->seq);
 		if (item && !e->work)
-			work_start(rt, e, item);
+			work_start(rt, e, item, NULL);
 	}
 }
 

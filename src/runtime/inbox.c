@@ -10,6 +10,8 @@ static void on_mailbox(void *arg, unsigned events)
 
 	(void)events;
 	rt->look = true;
+	if (rt->stopping) /* it is taken at the next start, and stays readable until then */
+		loop_remove(rt->loop, rt->provider->ops->poll_fd(rt->provider));
 }
 
 int inbox_open(struct pawl_runtime *rt, struct pawl_error *err)

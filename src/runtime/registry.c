@@ -118,9 +118,16 @@ static int item_compare(const struct pawl_registration *a, const struct pawl_reg
 	return -version_compare(a->version, b->version);
 }
 
-static int item_order(const void *a, const void *b)
+/* Stable, which qsort is not everywhere: what was registered first stays in front of its double. */
+static void items_sort(struct registry *g)
 {
-	return item_compare(*(const struct pawl_registration *const *)a, *(const struct pawl_registration *const *)b);
+	for (size_t i = 1; i < g->count; i++) {
+		const struct pawl_registration *item = g->items[i];
+		size_t at = i;
+		for (; at > 0 && item_compare(g->items[at - 1], item) > 0; at--)
+			g->items[at] = g->items[at - 1];
+		g->items[at] = item;
+	}
 }
 
 static bool item_good(const struct pawl_registration *r)
@@ -129,6 +136,8 @@ static bool item_good(const struct pawl_registration *r)
 		log_error("'%s' of %s was built for another pawl (ABI %d, not %d): it is left out", r->name, r->origin, r->abi, PAWL_ABI);
 	else if (!r->name || !text_is_type_name(slice_of(r->name)))
 		log_error("%s registers '%s', which is not a valid name: it is left out", r->origin, r->name ? r->name : "");
+	else if (!r->orchestration && !r->activity)
+		log_error("'%s' of %s has no function: it is left out", r->name, r->origin);
 	else if (r->orchestration && (!r->version || !text_is_version(slice_of(r->version))))
 		log_error("orchestration '%s' of %s has no valid version: it is left out", r->name, r->origin);
 	else
@@ -171,14 +180,12 @@ int registry_new(struct registry **out, const struct config *config, struct pawl
 		free(g);
 		return err_nomem(err);
 	}
-	/* the list is newest first: a stable order keeps the first one registered in front of its double */
-	for (size_t i = 0; i < g->count / 2; i++) {
+	for (size_t i = 0; i < g->count / 2; i++) { /* the list is newest first */
 		const struct pawl_registration *swap = g->items[i];
 		g->items[i] = g->items[g->count - 1 - i];
 		g->items[g->count - 1 - i] = swap;
 	}
-	if (g->count)
-		qsort(g->items, g->count, sizeof(g->items[0]), item_order);
+	items_sort(g);
 	drop_doubles(g);
 	*out = g;
 	return 0;

@@ -172,6 +172,7 @@ void pawl_close(pawl_runtime *rt)
 	instances_release(rt);
 	works_release(rt);
 	heap_release(&rt->timers);
+	buf_release(&rt->ended);
 	if (rt->provider)
 		rt->provider->ops->close(rt->provider);
 	crew_free(rt->crew);
@@ -297,17 +298,19 @@ static void set_timer(struct pawl_runtime *rt)
 {
 	int64_t at = -1;
 
-	if (rt->timers.count)
-		at = heap_min(&rt->timers)->key;
 	earliest(&at, process_next_deadline(rt->loop));
-	earliest(&at, rt->rescan_ns);
-	earliest(&at, rt->again_ns);
+	if (!rt->stopping) { /* else nothing of this is begun any more */
+		if (rt->timers.count)
+			earliest(&at, heap_min(&rt->timers)->key);
+		earliest(&at, rt->rescan_ns);
+		earliest(&at, rt->again_ns);
+	} else if (rt->os->boot_ns(rt->os->self) < rt->stop_by_ns) {
+		earliest(&at, rt->stop_by_ns);
+	}
 	if (rt->stalled_until_ns && (rt->ready || rt->next.count || rt->flying.count))
 		earliest(&at, rt->stalled_until_ns);
 	if (rt->maintain_failed)
 		earliest(&at, rt->maintain_after_ns);
-	if (rt->stopping)
-		earliest(&at, rt->stop_by_ns);
 	if (rt->watchdog_ns > 0)
 		earliest(&at, rt->watchdog_at_ns);
 	loop_set_timer(rt->loop, at);
@@ -342,6 +345,7 @@ static int step(struct pawl_runtime *rt, struct pawl_error *err)
 	works_pump(rt);
 	if (rc == 0)
 		rc = turns_run(rt, err);
+	effects_archive_ended(rt);
 	kick_watchdog(rt, now);
 	return rc;
 }
@@ -352,7 +356,7 @@ static bool more_to_do(const struct pawl_runtime *rt)
 
 	if (rt->thread_queue)
 		return true;
-	if (rt->process_queue && rt->processes_running < rt->config.workers.processes_max)
+	if (rt->process_queue && !rt->stopping && rt->processes_running < rt->config.workers.processes_max)
 		return true;
 	if (rt->look || rt->look_all)
 		return !rt->stopping;

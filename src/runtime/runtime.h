@@ -120,7 +120,10 @@ struct pawl_runtime {
 	struct heap timers;       /* struct effect, by CLOCK_BOOTTIME ns */
 
 	struct batch next, flying; /* being gathered; being committed */
+	struct buf ended;         /* ids, each with its NUL: to be archived */
 	size_t flying_from, flying_upto; /* the entries that are in the commit under way */
+	struct message *messages; /* of the turn that runs */
+	size_t message_cap;
 	struct pawl_record *records;
 	struct pawl_spill *spills;
 	struct pawl_batch flying_batch;
@@ -178,6 +181,7 @@ void effects_resume(struct pawl_runtime *rt, struct instance *i); /* after loadi
 void effects_drop(struct pawl_runtime *rt, struct instance *i);   /* cancel all that is open */
 void effects_fire_due(struct pawl_runtime *rt, int64_t now);
 void effects_clock_set(void *arg);
+void effects_archive_ended(struct pawl_runtime *rt);
 void effects_poke(struct pawl_runtime *rt); /* activities that wait for their registration: look now */
 struct effect *effect_of(const struct open_item *item);
 void effect_forget_work(struct effect *e);
@@ -185,7 +189,8 @@ void effect_wait(struct pawl_runtime *rt, struct effect *e, int64_t delay_ms);
 int64_t runtime_now_ms(const struct pawl_runtime *rt);
 
 /* work.c */
-void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_item *item);
+/* event: what the item was made of, when it is at hand; else NULL. */
+void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_item *item, const struct event *event);
 void work_cancel(struct pawl_runtime *rt, struct pawl_work *w); /* nobody wants its result; e->work is cleared */
 void work_finished(struct pawl_runtime *rt, struct crew_job *job);
 void works_pump(struct pawl_runtime *rt);

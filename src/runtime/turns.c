@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define BATCH_BYTES_MAX (512u << 10) /* gather no more than that into one frame */
+#define MESSAGES_KEPT 64
 #define STALL_FIRST_NS 100000000ll
 #define STALL_MAX_NS 10000000000ll
 
@@ -200,22 +201,44 @@ static void mail_done(struct pawl_runtime *rt, struct mail *m, enum message_resu
 	mail_free(m);
 }
 
-static struct message *gather_messages(struct instance *i, size_t *count)
+/* For one turn after the other; room that many messages needed once is not kept. */
+static bool scratch_messages(struct pawl_runtime *rt, size_t count)
+{
+	size_t cap = count < MESSAGES_KEPT ? MESSAGES_KEPT : count;
+
+	if (count <= rt->message_cap && rt->message_cap <= cap)
+		return true;
+	struct message *messages = realloc(rt->messages, cap * sizeof(*messages));
+	if (!messages)
+		return count <= rt->message_cap;
+	rt->messages = messages;
+	rt->message_cap = cap;
+	return true;
+}
+
+static int gather_messages(struct pawl_runtime *rt, struct instance *i, struct turn *t)
 {
 	size_t n = 0;
 
 	for (struct mail *m = i->mail; m; m = m->next)
 		n++;
-	struct message *messages = calloc(n + 1, sizeof(*messages));
-	*count = n;
+	if (!scratch_messages(rt, n))
+		return PAWL_ENOMEM;
+	t->messages = rt->messages;
+	t->message_count = n;
 	n = 0;
-	for (struct mail *m = i->mail; m && messages; m = m->next)
-		messages[n++] = (struct message){ .event = m->event, .owner = m };
-	return messages;
+	for (struct mail *m = i->mail; m; m = m->next) {
+		struct message *to = &t->messages[n++];
+		to->event = m->event;
+		to->result = MESSAGE_STALE;
+		to->why = NULL;
+		to->owner = m;
+	}
+	return 0;
 }
 
 /* Mail that the turn took waits for the commit in the batch; the rest is answered now. */
-static struct mail *settle_mail(struct pawl_runtime *rt, struct instance *i, const struct turn *t)
+static struct mail *settle_mail(struct pawl_runtime *rt, struct instance *i, struct turn *t)
 {
 	struct mail *taken = NULL, **end = &taken;
 
@@ -231,6 +254,8 @@ static struct mail *settle_mail(struct pawl_runtime *rt, struct instance *i, con
 			mail_done(rt, m, t->messages[n].result, t->messages[n].why);
 		}
 	}
+	t->messages = NULL; /* they were only lent */
+	t->message_count = 0;
 	return taken;
 }
 
@@ -266,8 +291,6 @@ static enum parked parked_by(int code)
 
 static void turn_drop(struct instance *i)
 {
-	if (i->turn)
-		free(i->turn->messages);
 	free(i->turn);
 	i->turn = NULL;
 }
@@ -304,8 +327,7 @@ static int terminate_turn(struct pawl_runtime *rt, struct instance *i)
 	i->turn = t;
 	turn_time(rt, t);
 	t->events = (struct event *)(t + 1);
-	t->messages = gather_messages(i, &t->message_count);
-	if (!t->messages)
+	if (gather_messages(rt, i, t) < 0)
 		return PAWL_ENOMEM;
 	uint64_t seq = i->started ? i->view.next_seq : 1;
 	if (needs_start) {
@@ -340,8 +362,7 @@ static int engine_turn(struct pawl_runtime *rt, struct instance *i, struct histo
 	if (rc < 0)
 		return rc;
 	turn_time(rt, t);
-	t->messages = gather_messages(i, &t->message_count);
-	return t->messages ? execution_turn(i->x, t, err) : err_nomem(err);
+	return gather_messages(rt, i, t) < 0 ? err_nomem(err) : execution_turn(i->x, t, err);
 }
 
 static void nothing_decided(struct pawl_runtime *rt, struct instance *i)
@@ -510,7 +531,6 @@ static void entry_durable(struct pawl_runtime *rt, struct batch_entry *e)
 		m = next;
 	}
 	bool gone = effects_of_turn(rt, i, t);
-	free(t->messages);
 	free(t);
 	if (gone)
 		return;
@@ -590,6 +610,7 @@ void turns_release(struct pawl_runtime *rt)
 {
 	batch_drop(rt, &rt->next);
 	batch_drop(rt, &rt->flying);
+	free(rt->messages);
 	free(rt->records);
 	free(rt->spills);
 }

@@ -26,8 +26,8 @@ struct pawl_work {
 	struct instance *instance;
 	uint64_t seq, execution;
 	uint32_t attempt;
-	char *id, *name, *key;
-	char *input;
+	char *id, *name, *key, *input;
+	char *spilled;             /* the input, when it came from a file */
 	size_t input_len;
 	struct activity activity;
 	struct process *process;
@@ -38,8 +38,8 @@ struct pawl_work {
 	/* the result */
 	enum work_outcome outcome;
 	struct buf output;
-	char code[64], message[PAWL_ERROR_TEXT_MAX];
 	int64_t defer_ms;
+	char code[64], message[PAWL_ERROR_TEXT_MAX]; /* last: they are not zeroed */
 };
 
 /* ---- what an activity in C may call ---- */
@@ -123,58 +123,73 @@ static void work_free(struct pawl_work *w)
 	if (w->all_next)
 		w->all_next->all_prev = w->all_prev;
 	buf_release(&w->output);
-	free(w->key);
-	free(w->input);
+	free(w->spilled);
 	free(w);
 }
 
-/* The input is in the open item's line, or in a file of its own. */
-static int work_input(struct pawl_runtime *rt, struct instance *i, const struct event *e, struct pawl_work *w, struct pawl_error *err)
+/* All texts in one block behind it: the instance may be gone before a canceled attempt is. */
+static struct pawl_work *work_alloc(const struct instance *i, const struct open_item *item, const struct event *e)
 {
-	if (e->data_file.data)
-		return rt->provider->ops->read_spill(rt->provider, i->id, e->data_file.data, &w->input, &w->input_len, err);
-	w->input = malloc(e->data.len + 1);
-	if (!w->input)
-		return err_nomem(err);
-	if (e->data.len)
-		memcpy(w->input, e->data.data, e->data.len);
-	w->input[e->data.len] = '\0';
-	w->input_len = e->data.len;
-	return 0;
+	size_t id_size = strlen(i->id) + 1, name_size = strlen(item->name) + 1, key_size = id_size + 48;
+	size_t input_len = e->data_file.data ? 0 : e->data.len;
+	struct pawl_work *w = malloc(sizeof(*w) + id_size + name_size + key_size + input_len + 1);
+
+	if (!w)
+		return NULL;
+	memset(w, 0, offsetof(struct pawl_work, code));
+	w->code[0] = w->message[0] = '\0';
+	w->id = memcpy(w + 1, i->id, id_size);
+	w->name = memcpy(w->id + id_size, item->name, name_size);
+	w->key = w->name + name_size;
+	snprintf(w->key, key_size, "%s/%llu/%llu", i->id, (unsigned long long)i->execution, (unsigned long long)item->seq);
+	w->input = w->key + key_size;
+	w->input_len = input_len;
+	if (input_len)
+		memcpy(w->input, e->data.data, input_len);
+	w->input[input_len] = '\0';
+	return w;
 }
 
-static struct pawl_work *work_new(struct pawl_runtime *rt, struct effect *effect, const struct open_item *item, struct pawl_error *err)
+static struct pawl_work *work_of_event(struct pawl_runtime *rt, const struct instance *i, const struct open_item *item,
+                                       const struct event *e, struct pawl_error *err)
 {
-	struct instance *i = effect->instance;
-	struct arena arena;
-	struct event e;
-	size_t key_size = strlen(i->id) + 48, name_len = strlen(item->name);
-	struct pawl_work *w = calloc(1, sizeof(*w));
+	struct pawl_work *w = work_alloc(i, item, e);
 
 	if (!w)
 		return err_nomem(err), NULL;
-	arena_init(&arena, 0);
-	w->key = malloc(key_size + name_len + strlen(i->id) + 2);
-	int rc = w->key ? open_item_event(item, &e, &arena) : PAWL_ENOMEM;
-	if (rc == 0)
-		rc = work_input(rt, i, &e, w, err);
-	else
-		rc = err_nomem(err);
-	w->attempt_ms = rc == 0 && (e.fields & FIELD_RETRY) ? e.retry.attempt_ms : 0;
-	w->has_policy = rc == 0 && (e.fields & FIELD_RETRY);
-	arena_release(&arena);
-	if (rc < 0) {
-		free(w->key);
-		free(w->input);
-		free(w);
-		return NULL;
+	if (e->data_file.data) {
+		if (rt->provider->ops->read_spill(rt->provider, i->id, e->data_file.data, &w->spilled, &w->input_len, err) < 0) {
+			free(w);
+			return NULL;
+		}
+		w->input = w->spilled;
 	}
-	/* the key, the id and the name in one block: the instance may be gone before a canceled attempt is */
-	snprintf(w->key, key_size, "%s/%llu/%llu", i->id, (unsigned long long)i->execution, (unsigned long long)item->seq);
-	w->id = w->key + key_size;
-	memcpy(w->id, i->id, strlen(i->id) + 1);
-	w->name = w->id + strlen(i->id) + 1;
-	memcpy(w->name, item->name, name_len + 1);
+	w->has_policy = e->fields & FIELD_RETRY;
+	w->attempt_ms = w->has_policy ? e->retry.attempt_ms : 0;
+	return w;
+}
+
+/* Without the event at hand it is read from the line that the item keeps. */
+static struct pawl_work *work_of_item(struct pawl_runtime *rt, const struct instance *i, const struct open_item *item, struct pawl_error *err)
+{
+	struct pawl_work *w;
+	struct arena arena;
+	struct event e;
+
+	arena_init(&arena, 0);
+	w = open_item_event(item, &e, &arena) < 0 ? (err_nomem(err), NULL) : work_of_event(rt, i, item, &e, err);
+	arena_release(&arena);
+	return w;
+}
+
+static struct pawl_work *work_new(struct pawl_runtime *rt, struct effect *effect, const struct open_item *item, const struct event *event,
+                                  struct pawl_error *err)
+{
+	struct instance *i = effect->instance;
+	struct pawl_work *w = event ? work_of_event(rt, i, item, event, err) : work_of_item(rt, i, item, err);
+
+	if (!w)
+		return NULL;
 	w->rt = rt;
 	w->effect = effect;
 	w->instance = i;
@@ -416,7 +431,7 @@ static void wait_for_registration(struct pawl_runtime *rt, struct effect *e, con
 	effect_wait(rt, e, wait < UNREGISTERED_MAX_MS ? wait : UNREGISTERED_MAX_MS);
 }
 
-void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_item *item)
+void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_item *item, const struct event *event)
 {
 	struct pawl_error err = { 0 };
 	struct activity activity;
@@ -430,7 +445,7 @@ void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_ite
 	if (e->unregistered)
 		rt->provider->ops->note(rt->provider, e->instance->id, NULL);
 	e->unregistered = 0;
-	struct pawl_work *work = work_new(rt, e, item, &err);
+	struct pawl_work *work = work_new(rt, e, item, event, &err);
 	if (!work) {
 		log_error("cannot start activity '%s' of '%s' yet: %s", item->name, e->instance->id, err.text);
 		effect_wait(rt, e, 1000);
@@ -480,7 +495,7 @@ void works_pump(struct pawl_runtime *rt)
 		else
 			work_free(work);
 	}
-	while (rt->process_queue && rt->processes_running < rt->config.workers.processes_max) {
+	while (rt->process_queue && !rt->stopping && rt->processes_running < rt->config.workers.processes_max) {
 		struct pawl_work *work = queue_take(&rt->process_queue, &rt->process_queue_end);
 		if (work->effect)
 			process_try(rt, work);

@@ -3,6 +3,7 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -186,22 +187,77 @@ int crash_main(int argc, char **argv, const struct crash_test *tests, size_t cou
 	return failed != 0;
 }
 
-/* ---- planted bugs ---- */
+/* ---- planted bugs and failing syncs ---- */
 
 static struct os real; /* the simulated table; only its functions are used */
 
-static int no_sync_data(void *self, int fd)
+static struct {
+	enum crash_sync what;
+	unsigned nth;
+	int error;
+	bool forever, failed, read_only;
+	struct os_sim *sim;
+	const void *self; /* of its process: clones have others */
+} bad;
+
+void crash_fail_sync(enum crash_sync what, unsigned nth, int error, bool forever)
 {
-	(void)self;
-	(void)fd;
-	return 0;
+	bad.what = nth ? what : CRASH_SYNC_NONE;
+	bad.nth = nth;
+	bad.error = error;
+	bad.forever = forever;
+	bad.failed = bad.read_only = false;
+	bad.sim = NULL;
+	bad.self = NULL;
 }
 
-static int no_dir_sync(void *self, int fd)
+void crash_heal_sync(void)
+{
+	if (!bad.read_only)
+		bad.what = CRASH_SYNC_NONE;
+}
+
+bool crash_sync_failed(void)
+{
+	return bad.failed;
+}
+
+bool crash_read_only(void)
+{
+	return bad.read_only;
+}
+
+static int any_sync(void *self, int fd, bool data)
 {
 	struct os_stat st;
+	bool is_dir = real.stat_fd(self, fd, &st) == 0 && st.type == OS_DIR, hit = false;
 
-	return real.stat_fd(self, fd, &st) == 0 && st.type == OS_DIR ? 0 : real.sync(self, fd);
+	if (is_dir && crash_planted("nodirsync"))
+		return 0;
+	if (bad.self == self && bad.what == (is_dir ? CRASH_SYNC_DIR : CRASH_SYNC_FILE))
+		hit = bad.nth ? --bad.nth == 0 : bad.forever;
+	if (hit) {
+		os_sim_fail_ops(bad.sim, OS_SIM_OP_SYNC);
+		os_sim_fail_nth(bad.sim, 1, bad.error, false);
+	}
+	int rc = data ? real.sync_data(self, fd) : real.sync(self, fd);
+	bad.failed = bad.failed || hit;
+	if (hit && is_dir) {
+		bad.read_only = true;
+		os_sim_fail_ops(bad.sim, OS_SIM_OP_WRITE | OS_SIM_OP_TRUNCATE | OS_SIM_OP_SYNC | OS_SIM_OP_RENAME | OS_SIM_OP_UNLINK | OS_SIM_OP_MKDIR);
+		os_sim_fail_nth(bad.sim, 1, EROFS, true);
+	}
+	return rc;
+}
+
+static int sync_data(void *self, int fd)
+{
+	return crash_planted("nosync") ? 0 : any_sync(self, fd, true);
+}
+
+static int sync_all(void *self, int fd)
+{
+	return any_sync(self, fd, false);
 }
 
 static void put_u32(char *p, uint32_t n)
@@ -243,10 +299,12 @@ static ssize_t pwrite_journal(void *self, int fd, const void *data, size_t len, 
 static void node_table(struct node *n)
 {
 	n->os = real = *os_sim_os(n->sim);
-	if (crash_planted("nosync"))
-		n->os.sync_data = no_sync_data;
-	if (crash_planted("nodirsync"))
-		n->os.sync = no_dir_sync;
+	n->os.sync_data = sync_data;
+	n->os.sync = sync_all;
+	if (bad.what != CRASH_SYNC_NONE && !bad.sim) {
+		bad.sim = n->sim;
+		bad.self = n->os.self;
+	}
 	if (crash_planted("nosalt") || crash_planted("nomark"))
 		n->os.pwrite = pwrite_journal;
 }

@@ -41,6 +41,15 @@ bool crash_planted(const char *plant);
 /* Errors that the provider has logged since the last call. The last text is kept. */
 unsigned crash_logged_errors(void);
 const char *crash_last_error(void);
+/*
+ * The nth sync of a file from now fails, and all later ones when forever; or the nth one of a directory: that makes the
+ * file system read-only until the power has gone, as the real ones do. nth = 0: none.
+ */
+enum crash_sync { CRASH_SYNC_NONE, CRASH_SYNC_FILE, CRASH_SYNC_DIR };
+void crash_fail_sync(enum crash_sync what, unsigned nth, int error, bool forever);
+void crash_heal_sync(void);
+bool crash_sync_failed(void); /* one has */
+bool crash_read_only(void);
 /* How much more than usual to try: PAWL_CRASH_SCALE, 1 by default. */
 unsigned crash_scale(void);
 

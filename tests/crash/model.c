@@ -85,7 +85,10 @@ static void settle_views(struct world *w, bool done)
 
 void world_heal(struct world *w, struct node *n)
 {
-	w->fired = w->fired || os_sim_fault_fired(n->sim);
+	w->fired = w->fired || os_sim_fault_fired(n->sim) || crash_sync_failed();
+	if (crash_read_only())
+		return;
+	crash_heal_sync();
 	os_sim_fail_nth(n->sim, 0, 0, false);
 }
 
@@ -96,6 +99,10 @@ static bool again(struct world *w, struct node *n, int rc, const struct pawl_err
 		return false;
 	if (!w->faulty) {
 		crash_fail("%s failed: %s", what, err->text);
+		w->over = true;
+		return false;
+	}
+	if (crash_read_only()) {
 		w->over = true;
 		return false;
 	}
@@ -256,6 +263,7 @@ static void commit(struct world *w, struct node *n)
 	struct plan p = { .count = 0 };
 	struct pawl_error err = { 0 };
 	int rc, rooms = 0;
+	bool full;
 
 	plan_batch(w, &p);
 	if (p.count == 0)
@@ -264,10 +272,9 @@ static void commit(struct world *w, struct node *n)
 	do {
 		struct pawl_job *job = NULL;
 		rc = n->p->ops->commit_begin(n->p, &batch, &job, &err);
-		if (rc == PAWL_EBUSY && rooms++ < 4) {
+		full = rc == PAWL_EBUSY && rooms++ < 4;
+		if (full)
 			world_settle(w, n);
-			continue;
-		}
 		if (rc < 0)
 			continue;
 		if (crash_planted("ackearly"))
@@ -278,7 +285,7 @@ static void commit(struct world *w, struct node *n)
 		if (w->stage == 1 && w->maintenance && below(&w->random, 2))
 			(void)maintain_step(w, n, false);
 		rc = job->end(job, &err);
-	} while ((rc == PAWL_EBUSY && rooms < 4 && !w->over && !crash_is_off(n)) || again(w, n, rc, &err, "commit"));
+	} while ((full && !w->over && !crash_is_off(n)) || again(w, n, rc, &err, "commit"));
 	if (rc == 0)
 		settle_views(w, true);
 }
@@ -318,7 +325,7 @@ static void purge(struct world *w, struct node *n)
 	struct instance *in = pick(w, MOVED);
 	struct pawl_error err = { 0 };
 	int rc, rooms = 0;
-	bool failed = false;
+	bool failed = false, full;
 
 	if (!in)
 		return;
@@ -328,9 +335,10 @@ static void purge(struct world *w, struct node *n)
 		if (rc == PAWL_ENOTFOUND && failed)
 			rc = 0; /* the failed one got that far */
 		failed = failed || rc < 0;
-		if (rc == PAWL_EBUSY && rooms++ < 4)
+		full = rc == PAWL_EBUSY && rooms++ < 4;
+		if (full)
 			world_settle(w, n);
-	} while ((rc == PAWL_EBUSY && rooms < 4 && !w->over && !crash_is_off(n)) || again(w, n, rc, &err, "purge"));
+	} while ((full && !w->over && !crash_is_off(n)) || again(w, n, rc, &err, "purge"));
 	if (rc == 0)
 		settle_views(w, true);
 }

@@ -9,16 +9,18 @@
 
 #define PATIENCE 3
 #define CUT_STEPS 3
+#define NTH_MAX 100000u
 
 struct kind {
 	const char *name;
 	uint32_t ops;
+	enum crash_sync sync;
 };
 
 static const struct kind kinds[] = {
-	{ "write", OS_SIM_OP_WRITE | OS_SIM_OP_TRUNCATE }, { "sync", OS_SIM_OP_SYNC }, { "open", OS_SIM_OP_OPEN },
+	{ "write", OS_SIM_OP_WRITE | OS_SIM_OP_TRUNCATE }, { "sync of a file", 0, CRASH_SYNC_FILE }, { "open", OS_SIM_OP_OPEN },
 	{ "rename", OS_SIM_OP_RENAME }, { "mkdir", OS_SIM_OP_MKDIR }, { "unlink", OS_SIM_OP_UNLINK },
-	{ "read", OS_SIM_OP_READ | OS_SIM_OP_LIST | OS_SIM_OP_STAT }, { "other", OS_SIM_OP_ALL },
+	{ "read", OS_SIM_OP_READ | OS_SIM_OP_LIST | OS_SIM_OP_STAT }, { "sync of a directory", 0, CRASH_SYNC_DIR },
 };
 
 static const int errors[] = { EIO, ENOSPC, EROFS, EMFILE, ENOMEM };
@@ -38,7 +40,7 @@ static void steps(struct world *w, struct node *n, uint64_t seed)
 
 	for (unsigned i = 0; i < w->profile->steps && n->p && !w->over && !crash_over(); i++) {
 		world_step(w, n);
-		bool fired = w->fired || os_sim_fault_fired(n->sim);
+		bool fired = w->fired || os_sim_fault_fired(n->sim) || crash_sync_failed();
 		since += fired;
 		if (fired && since <= CUT_STEPS && crash_at("step", i))
 			cut_now(w, n, seed + i);
@@ -53,12 +55,15 @@ static bool one_fault(unsigned workload, const struct kind *kind, int error, uns
 
 	w->faulty = true;
 	w->patience = forever ? PATIENCE : 1;
+	crash_fail_sync(kind->sync, nth, error, forever);
 	os_sim_fail_ops(n.sim, kind->ops);
-	os_sim_fail_nth(n.sim, nth, error, forever);
+	os_sim_fail_nth(n.sim, kind->sync ? 0 : nth, error, forever);
 	if (world_start(w, &n))
 		steps(w, &n, nth);
 	world_heal(w, &n);
-	if (n.p && !crash_over() && !w->over) {
+	if (crash_read_only() && !crash_over())
+		cut_now(w, &n, nth);
+	else if (n.p && !crash_over() && !w->over) {
 		world_settle(w, &n);
 		(void)crash_logged_errors();
 		const char *why = world_differs(w, &n, false, false);
@@ -69,6 +74,7 @@ static bool one_fault(unsigned workload, const struct kind *kind, int error, uns
 		node_stop(&n);
 	}
 	bool fired = w->fired;
+	crash_fail_sync(CRASH_SYNC_NONE, 0, 0, false);
 	node_free(&n);
 	world_free(w);
 	return fired;
@@ -79,7 +85,7 @@ static void every_fault(unsigned workload, const struct kind *kind, int error, b
 	if (!crash_at("workload", workload) || !crash_at("kind", (unsigned long)(kind - kinds)) ||
 	    !crash_at("errno", (unsigned long)error) || !crash_at("forever", forever))
 		return;
-	for (unsigned nth = 1 + workload % every; !crash_over(); nth += every)
+	for (unsigned nth = 1 + workload % every; nth < NTH_MAX && !crash_over(); nth += every)
 		if (crash_at("nth", nth) && !one_fault(workload, kind, error, nth, forever))
 			break;
 }
@@ -100,11 +106,18 @@ static void mkdirs(void) { all_errors(&kinds[4]); }
 static void unlinks(void) { all_errors(&kinds[5]); }
 static void reads(void) { all_errors(&kinds[6]); }
 
+static void dir_syncs(void)
+{
+	for (unsigned p = 0; p < profile_count * crash_scale() && !crash_over(); p++)
+		every_fault(p, &kinds[7], EIO, false, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct crash_test tests[] = {
 		{ "a failed write stalls and loses nothing", writes },
-		{ "a failed sync is final for what it covered", syncs },
+		{ "a failed sync of a file is final for what it covered", syncs },
+		{ "a failed sync of a directory, and a read-only file system from then on, loses nothing", dir_syncs },
 		{ "a failed open stalls and loses nothing", opens },
 		{ "a failed rename stalls and loses nothing", renames },
 		{ "a failed mkdir stalls and loses nothing", mkdirs },

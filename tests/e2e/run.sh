@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${PAWL:?is not set: the built program (make e2e sets it)}" "${BUILD:?is not set: the build folder (make e2e sets it)}"
 bin=$BUILD/e2e/bin
-bound=${E2E_SECONDS:-600} # for one script
+bound=${E2E_SECONDS:-240} # for one script
 
 # As the library was compiled, sanitizers and all: $BUILD/flags is one line of compiler and options.
 build() { # OUTPUT OPTION...

@@ -268,6 +268,7 @@ static void note(struct pawl_provider *p, const char *id, const char *text)
 {
 	real_ops->note(p, id, text);
 	rw_lock();
+	rw_storage.notes++;
 	rw_ring();
 	rw_unlock();
 }
@@ -599,6 +600,18 @@ void rw_on_loop(struct runtime_world *w, void (*fn)(struct pawl_runtime *rt))
 	ask_loop(w);
 }
 
+static void want_reload(struct pawl_runtime *rt)
+{
+	rt->reload_wanted = true;
+	loop_wake(rt->loop);
+}
+
+void rw_reload(struct runtime_world *w)
+{
+	rw_on_loop(w, want_reload);
+	rw_settle(w);
+}
+
 /* ---- what is in the hub ---- */
 
 char *rw_history(struct runtime_world *w, const char *id, uint64_t execution)
@@ -623,6 +636,36 @@ size_t rw_count(struct runtime_world *w, const char *id, enum event_type type)
 		count++;
 	free(text);
 	return count;
+}
+
+static unsigned happened(const unsigned *what)
+{
+	rw_lock();
+	unsigned count = *what;
+	rw_unlock();
+	return count;
+}
+
+void rw_await_count(struct runtime_world *w, const char *id, enum event_type type, size_t count)
+{
+	for (;;) {
+		unsigned commits = happened(&rw_storage.commits);
+		if (rw_count(w, id, type) >= count)
+			return;
+		await(rw_storage.commits != commits);
+	}
+}
+
+void rw_await_note(struct runtime_world *w, const char *id, const char *part)
+{
+	for (bool good = false; !good;) {
+		unsigned notes = happened(&rw_storage.notes);
+		char *text = rw_note(w, id);
+		good = part ? text && strstr(text, part) : !text;
+		free(text);
+		if (!good)
+			await(rw_storage.notes != notes);
+	}
 }
 
 char *rw_note(struct runtime_world *w, const char *id)

@@ -66,12 +66,15 @@ void rw_expect_end_(struct runtime_world *w, const char *id, int code, const cha
 void rw_settle(struct runtime_world *w);
 /* Call fn where the loop runs, and wait for it. */
 void rw_on_loop(struct runtime_world *w, void (*fn)(struct pawl_runtime *rt));
+void rw_reload(struct runtime_world *w); /* as SIGHUP */
 
 /* ---- what is in the hub ---- */
 
 char *rw_history(struct runtime_world *w, const char *id, uint64_t execution); /* malloc'd; "" when there is none */
 size_t rw_count(struct runtime_world *w, const char *id, enum event_type type); /* such lines of execution 1 */
+void rw_await_count(struct runtime_world *w, const char *id, enum event_type type, size_t count); /* so many or more */
 char *rw_note(struct runtime_world *w, const char *id); /* malloc'd, or NULL */
+void rw_await_note(struct runtime_world *w, const char *id, const char *part); /* part NULL: until there is none */
 
 /* ---- waiting ---- */
 
@@ -127,7 +130,7 @@ struct rw_storage {
 	const char *full;                  /* records of this one are refused as too big */
 	bool hold;                         /* commits stop on their way */
 	bool forget_acks;                  /* as when the power goes between commit and ack */
-	unsigned begins, holding, failed, commits, maintains; /* what happened */
+	unsigned begins, holding, failed, commits, maintains, notes; /* what happened */
 	size_t records_most;               /* records of the largest commit that succeeded */
 };
 extern struct rw_storage rw_storage;

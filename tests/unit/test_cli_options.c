@@ -149,7 +149,7 @@ static void a_payload_is_a_text_a_file_or_standard_input(void **state)
 	w->in = "from standard input";
 	assert_int_equal(run(w, "start", "flow", "--id", "c", "-i", "-", "-q"), 0);
 	assert_int_equal(run(w, "start", "flow", "--id", "d", "-i", "", "-q"), 0);
-	assert_int_equal(run(w, "start", "flow", "--id", "e", "-i", "@/nonexistent"), 4);
+	assert_int_equal(run(w, "start", "flow", "--id", "e", "-i", "@/nonexistent"), 1);
 	assert_has(w->err, "cannot open '/nonexistent'");
 	memset(big, 'x', PAWL_PAYLOAD_BYTES_MAX + 1);
 	big[PAWL_PAYLOAD_BYTES_MAX + 1] = '\0';

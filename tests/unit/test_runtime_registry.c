@@ -46,7 +46,7 @@ static void add(struct rig *r, pawl_registration *list, size_t count)
 #define ADD(r, list) add((r), (list), sizeof(list) / sizeof((list)[0]))
 
 static void keep_line(void *arg, enum log_level level, const char *line);
-static char logged[8192];
+static char logged[256 * 1024];
 
 static int setup(void **state)
 {
