@@ -28,7 +28,7 @@ struct checkpoint_job {
 	struct checkpoint_target *targets;
 	size_t count, cap;
 	uint64_t generation, lsn, moves, purges;
-	bool whole_fs, rewrite, instances, archive;
+	bool whole_fs, rewrite, instances, archive, sync_failed;
 	struct pawl_error err;
 	int rc;
 };
@@ -89,6 +89,8 @@ static void mark_targets(struct checkpoint_job *c, bool begin)
 		else if (c->rc < 0)
 			f->oldest_generation = t->oldest_generation;
 		f->busy = begin && c->rewrite;
+		if (!begin && c->rewrite)
+			history_close_fd(c->fs, f); /* it may be of the old file */
 	}
 }
 
@@ -103,6 +105,7 @@ static void checkpoint_free(struct checkpoint_job *c)
 
 /* ---- the job: run, on any thread ---- */
 
+/* 1, 0 when it was purged, or PAWL_E... */
 static int target_path(struct checkpoint_job *c, const struct checkpoint_target *t, bool *archived, char *path)
 {
 	const struct os *os = c->fs->os;
@@ -111,8 +114,11 @@ static int target_path(struct checkpoint_job *c, const struct checkpoint_target 
 	for (int i = 0; i < 2; i++) {
 		*archived = i == 1;
 		snprintf(path, PATH_SIZE, "%s/%s/%llu.history", i ? "archive" : "instances", t->id, (unsigned long long)t->execution);
-		if (os->stat(os->self, c->fs->hub, path, &st) == 0)
+		int rc = os->stat(os->self, c->fs->hub, path, &st);
+		if (rc == 0)
 			return 1;
+		if (rc != -ENOENT)
+			return err_sys(&c->err, -rc, "cannot look at '%s'", path);
 	}
 	return 0;
 }
@@ -125,25 +131,34 @@ static int sync_dir_of(struct checkpoint_job *c, const struct checkpoint_target 
 	return os_sync_dir(c->fs->os, c->fs->hub, path);
 }
 
+static void sync_failed(struct checkpoint_job *c)
+{
+	c->sync_failed = true;
+	hub_tell_doubt(c->fs);
+}
+
 static int sync_target(struct checkpoint_job *c, const struct checkpoint_target *t)
 {
 	const struct os *os = c->fs->os;
 	char path[PATH_SIZE];
 	bool archived;
+	int there = target_path(c, t, &archived, path);
 
-	if (!target_path(c, t, &archived, path))
-		return 0; /* purged */
+	if (there <= 0)
+		return there;
 	int fd = os->open(os->self, c->fs->hub, path, OS_READ | OS_WRITE, 0);
 	if (fd == -ENOENT)
 		return sync_target(c, t); /* archived between the two looks; it moves only once */
 	if (fd < 0)
 		return err_sys(&c->err, -fd, "cannot open '%s' to sync it", path);
 	int rc = os->sync(os->self, fd);
+	if (rc < 0)
+		sync_failed(c);
 	os->close(os->self, fd);
 	if (rc == 0)
 		rc = sync_dir_of(c, t, archived);
-	if (rc == -ENOENT)
-		rc = 0; /* moved to the archive meanwhile: a rename that the next checkpoint makes durable */
+	if (rc == -ENOENT && !archived)
+		rc = sync_dir_of(c, t, true); /* moved meanwhile */
 	return rc < 0 ? err_sys(&c->err, -rc, "cannot sync '%s'", path) : 0;
 }
 
@@ -172,9 +187,10 @@ static int rewrite_target(struct checkpoint_job *c, const struct checkpoint_targ
 	char path[PATH_SIZE];
 	bool archived;
 	struct buf text = BUF_INIT;
+	int there = target_path(c, t, &archived, path);
 
-	if (!target_path(c, t, &archived, path))
-		return 0;
+	if (there <= 0)
+		return there;
 	int rc = gather(c, t, path, o, &text);
 	if (rc == 0) {
 		int sys = os_replace_file(c->fs->os, c->fs->hub, path, text.data, text.len, 0644, true);
@@ -226,6 +242,8 @@ static int checkpoint_run(struct pawl_job *job)
 		int rc = c->fs->os->sync_fs(c->fs->os->self, c->fs->hub);
 		if (rc < 0)
 			c->rc = err_sys(&c->err, -rc, "cannot sync the file system of the hub");
+		if (rc < 0)
+			sync_failed(c);
 		return c->rc;
 	} else {
 		for (size_t i = 0; c->rc == 0 && i < c->count; i++)
@@ -244,8 +262,6 @@ static void forget_clean(struct checkpoint_job *c)
 		struct history_file *f = histories_find(c->fs, c->targets[i].id, c->targets[i].execution);
 		if (!f)
 			continue;
-		if (c->rewrite)
-			history_close_fd(c->fs, f); /* it is of the old file */
 		bool in_commit = c->fs->committing && f->batch == c->fs->batches; /* it holds on to the file until its end */
 		if (f->oldest_generation == 0 && f->pending.len == 0 && !in_commit)
 			histories_forget(c->fs, f);
@@ -269,10 +285,11 @@ static int checkpoint_end(struct pawl_job *job, struct pawl_error *err)
 		fs->rewrite_wanted = false;
 		fs->stats.checkpoints++;
 	} else {
-		/* the ids that were marked clean at begin count again; an I/O error has put their files in doubt */
+		/* the ids that were marked clean at begin count again; a sync that failed has put their files in doubt */
 		fs->instances_changed = fs->instances_changed || c->instances;
 		fs->archive_changed = fs->archive_changed || c->archive;
-		fs->rewrite_wanted = fs->rewrite_wanted || rc == PAWL_EIO;
+		fs->rewrite_wanted = fs->rewrite_wanted || c->sync_failed;
+		fs->doubt = fs->doubt || c->sync_failed;
 		if (err)
 			*err = c->err;
 	}

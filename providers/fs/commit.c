@@ -47,14 +47,15 @@ static int check_create(struct fs *fs, const struct pawl_record *r, struct pawl_
 {
 	if (r->execution != 1 || r->offset != 0)
 		return err_set(err, PAWL_EINVALID, "instance '%s' must be created at offset 0 of execution 1", r->instance);
-	if (fs_exists(fs, "archive/%s", r->instance))
+	int rc = fs_look(fs, err, "archive/%s", r->instance);
+	if (rc > 0)
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already (it has ended; purge it or take another id)", r->instance);
-	int rc = instance_settle_purge(fs, r->instance, err);
+	if (rc == 0)
+		rc = instance_settle_purge(fs, r->instance, err);
 	if (rc < 0 || is_reserved(fs, r))
 		return rc;
-	if (fs_exists(fs, "instances/%s", r->instance))
-		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", r->instance);
-	return 0;
+	rc = fs_look(fs, err, "instances/%s", r->instance);
+	return rc > 0 ? err_set(err, PAWL_EEXISTS, "instance '%s' exists already", r->instance) : rc;
 }
 
 static int check_offset(struct fs *fs, struct history_file *f, const struct pawl_record *r, struct pawl_error *err)
@@ -258,8 +259,10 @@ static int commit_run(struct pawl_job *job)
 		return c->rc;
 	c->journal_touched = true;
 	int rc = journal_write(c->fs->os, c->segment, &c->fs->journal, &c->frame);
-	if (rc < 0)
+	if (rc < 0) {
+		hub_tell_doubt(c->fs);
 		c->rc = err_sys(&c->err, -rc, "cannot commit to the journal");
+	}
 	return c->rc;
 }
 
@@ -294,8 +297,10 @@ static int commit_end(struct pawl_job *job, struct pawl_error *err)
 	if (rc == 0) {
 		rc = commit_finish(c, err);
 	} else {
-		if (c->journal_touched)
+		if (c->journal_touched) {
 			journal_failed(&c->fs->journal);
+			c->fs->doubt = true;
+		}
 		unreserve(c, c->batch->record_count);
 		if (err)
 			*err = c->err;
@@ -354,6 +359,8 @@ int fs_commit_purge(struct fs *fs, const char *id, struct pawl_error *err)
 		int sys = journal_write(fs->os, fs->journal.active, &fs->journal, &frame);
 		if (sys < 0) {
 			journal_failed(&fs->journal);
+			hub_tell_doubt(fs);
+			fs->doubt = true;
 			rc = err_sys(err, -sys, "cannot commit to the journal");
 		} else {
 			journal_written(&fs->journal, frame.len);

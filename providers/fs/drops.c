@@ -290,14 +290,15 @@ static enum verdict drop_read(struct drop *d, int fd)
 	enum verdict v = ready(fs, d->path, fd, &d->st);
 	if (v != TAKE)
 		return v;
+	/* before the wait: only the first scan knows what was there at the start */
+	if (lost_content(fs, &d->st))
+		return refuse(d, "it is empty and from before the power cut: its content is lost, send it again");
 	/* The kernel shows a new file (and tells of it) a moment before it counts its writer: an empty one may be the very
 	 * beginning of `echo yes > FILE`, lease or not. */
 	if (d->st.size == 0)
 		v = wait_for(fs, d->path, &d->st, EMPTY_NS);
 	if (v != TAKE)
 		return v;
-	if (lost_content(fs, &d->st))
-		return refuse(d, "it is empty and from before the power cut: its content is lost, send it again");
 	int rc = read_all(fs, fd, (size_t)d->st.size, &d->text);
 	fs->mailbox->look_failed = fs->mailbox->look_failed || (rc < 0 && rc != -EAGAIN);
 	if (rc < 0)

@@ -111,6 +111,8 @@ void journal_written(struct journal *j, size_t frame_len);
 void journal_failed(struct journal *j);
 /* All segments with generation <= upto hold nothing that is needed. */
 void journal_free_upto(struct journal *j, uint64_t generation, uint64_t checkpoint_lsn);
+/* Blocking: tell the disk up to where the frames are checkpointed, by the header of the next segment. */
+int journal_tell_checkpoint(struct journal *j, struct pawl_error *err);
 /* Segments that a start found: which are too small or hold nothing. */
 void journal_sort_out(struct journal *j);
 uint64_t journal_full_generation(const struct journal *j); /* newest that is FULL, 0 = none */
@@ -192,6 +194,7 @@ struct fs {
 	struct os_stat lock_stat;
 	struct os_fs_info info;
 	bool owner, fenced, clean_before, same_boot;
+	bool doubt;               /* a sync failed in this boot: the page cache shows more than the disk may have (I8) */
 	char boot_id[OS_BOOT_ID_SIZE];
 	struct journal journal;
 	struct map files;         /* "ID/EXECUTION" -> struct history_file: those touched since their last sync */
@@ -218,6 +221,7 @@ int hub_open(struct fs *fs, struct pawl_error *err);
 int hub_lock(struct fs *fs, struct pawl_error *err);
 void hub_unlock(struct fs *fs, bool clean);
 int hub_check_fence(struct fs *fs, struct pawl_error *err);
+void hub_tell_doubt(struct fs *fs); /* any thread: a sync has failed; for whoever starts next in this boot */
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
 
 /* histories.c */
@@ -255,6 +259,8 @@ int fs_quarantine(struct pawl_provider *p, const char *id, const char *reason, s
 void fs_note(struct pawl_provider *p, const char *id, const char *text);
 char *fs_read_note(struct pawl_provider *p, const char *id, bool *quarantined);
 bool fs_exists(struct fs *fs, const char *fmt, ...) PAWL_PRINTF(2, 3);
+/* The same where a failure to look must not pass for "no": 1, 0 or PAWL_E... */
+int fs_look(struct fs *fs, struct pawl_error *err, const char *fmt, ...) PAWL_PRINTF(3, 4);
 bool fs_is_dir(struct fs *fs, const char *path);
 int fs_rmdir_empty(struct fs *fs, const char *id);
 int fs_check_id(const char *id, struct pawl_error *err);

@@ -176,24 +176,26 @@ static int check_place(struct fs *fs, struct pawl_error *err)
 	return 0;
 }
 
-static void read_owner(struct fs *fs, struct os_process_id *id, bool *clean)
+/* What LOCK says behind the owner's identity. */
+#define WORD_CLEAN "clean"
+#define WORD_DOUBT "doubt"
+
+static void read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 {
 	char *text = NULL;
 	size_t len;
 
 	*id = (struct os_process_id){ .pid = 0 };
-	*clean = false;
+	word[0] = '\0';
 	if (os_read_file(fs->os, fs->hub, "LOCK", 4096, &text, &len) < 0)
 		return;
-	char word[8] = "";
 	unsigned long long ticks = 0;
 	if (sscanf(text, "pid %d\nstart %llu\nboot %36[0-9a-f-]\n%7s", &id->pid, &ticks, id->boot_id, word) >= 3)
 		id->start_ticks = ticks;
-	*clean = strcmp(word, "clean") == 0;
 	free(text);
 }
 
-static int write_owner(struct fs *fs, bool clean)
+static int write_owner(struct fs *fs, const char *word)
 {
 	struct os_process_id id;
 	char text[256];
@@ -201,22 +203,22 @@ static int write_owner(struct fs *fs, bool clean)
 
 	if (rc < 0)
 		return rc;
-	snprintf(text, sizeof(text), "pid %d\nstart %llu\nboot %s\n%s", id.pid, (unsigned long long)id.start_ticks, id.boot_id, clean ? "clean\n" : "");
+	snprintf(text, sizeof(text), "pid %d\nstart %llu\nboot %s\n%s\n", id.pid, (unsigned long long)id.start_ticks, id.boot_id, word);
 	rc = fs->os->truncate(fs->os->self, fs->lock_fd, 0);
 	if (rc < 0)
 		return rc;
 	ssize_t n = fs->os->pwrite(fs->os->self, fs->lock_fd, text, strlen(text), 0);
-	return n < 0 ? (int)n : clean ? fs->os->sync_data(fs->os->self, fs->lock_fd) : 0;
+	return n < 0 ? (int)n : 0;
 }
 
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size)
 {
 	struct fs *fs = fs_of(p);
 	struct os_process_id id;
-	bool clean;
+	char word[8];
 
-	read_owner(fs, &id, &clean);
-	bool alive = id.pid != 0 && !clean && fs->os->is_alive(fs->os->self, &id);
+	read_owner(fs, &id, word);
+	bool alive = id.pid != 0 && strcmp(word, WORD_CLEAN) != 0 && fs->os->is_alive(fs->os->self, &id);
 	if (who && size && alive)
 		snprintf(who, size, "pid %d", id.pid);
 	else if (who && size)
@@ -248,6 +250,7 @@ static int lock_take(struct fs *fs, struct pawl_error *err)
 int hub_lock(struct fs *fs, struct pawl_error *err)
 {
 	struct os_process_id before;
+	char word[8];
 	int rc = check_place(fs, err);
 
 	if (rc < 0)
@@ -260,9 +263,11 @@ int hub_lock(struct fs *fs, struct pawl_error *err)
 		return err_sys(err, -fs->lock_fd, "cannot open '%s/LOCK'", fs->path);
 	rc = lock_take(fs, err);
 	if (rc == 0) {
-		read_owner(fs, &before, &fs->clean_before);
+		read_owner(fs, &before, word);
 		fs->same_boot = strcmp(before.boot_id, fs->boot_id) == 0;
-		int sys = write_owner(fs, false);
+		fs->clean_before = strcmp(word, WORD_CLEAN) == 0;
+		fs->doubt = fs->same_boot && strcmp(word, WORD_DOUBT) == 0;
+		int sys = write_owner(fs, fs->doubt ? WORD_DOUBT : "");
 		if (sys >= 0 && fs->clean_before) /* the mark must not be found again after a power cut in this run */
 			sys = fs->os->sync_data(fs->os->self, fs->lock_fd);
 		if (sys < 0)
@@ -277,13 +282,22 @@ int hub_lock(struct fs *fs, struct pawl_error *err)
 	return 0;
 }
 
+/* A process that starts while the page cache is the same must not believe what it reads back. LOCK tells it, for this boot. */
+void hub_tell_doubt(struct fs *fs)
+{
+	int rc = write_owner(fs, WORD_DOUBT);
+
+	if (rc < 0)
+		log_warning("cannot write '%s/LOCK': %s", fs->path, strerror(-rc));
+}
+
 void hub_unlock(struct fs *fs, bool clean)
 {
 	if (fs->lock_fd < 0)
 		return;
 	/* The clean-stop mark: an event file that is empty and older was meant to be. So what was dropped is synced first. */
-	if (clean && fs->owner && !fs->fenced && fs->os->sync_fs(fs->os->self, fs->hub) >= 0)
-		(void)write_owner(fs, true);
+	if (clean && fs->owner && !fs->fenced && !fs->doubt && fs->os->sync_fs(fs->os->self, fs->hub) >= 0)
+		(void)(write_owner(fs, WORD_CLEAN) == 0 && fs->os->sync_data(fs->os->self, fs->lock_fd));
 	fs->os->close(fs->os->self, fs->lock_fd);
 	fs->lock_fd = -1;
 	fs->owner = false;

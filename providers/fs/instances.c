@@ -27,6 +27,19 @@ bool fs_exists(struct fs *fs, const char *fmt, ...)
 	return fs->os->stat(fs->os->self, fs->hub, path, &st) == 0;
 }
 
+int fs_look(struct fs *fs, struct pawl_error *err, const char *fmt, ...)
+{
+	char path[PATH_SIZE];
+	struct os_stat st;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(path, sizeof(path), fmt, args);
+	va_end(args);
+	int rc = fs->os->stat(fs->os->self, fs->hub, path, &st);
+	return rc == 0 ? 1 : rc == -ENOENT ? 0 : err_sys(err, -rc, "cannot look at '%s'", path);
+}
+
 bool fs_is_dir(struct fs *fs, const char *path)
 {
 	struct os_stat st;
@@ -360,10 +373,13 @@ int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err)
 	if (rc < 0)
 		return rc;
 	snprintf(path, sizeof(path), "archive/%s", id);
-	if (!fs_is_dir(fs, path))
-		return fs_exists(fs, "instances/%s", id) ?
-			err_set(err, PAWL_ESTATE, "instance '%s' has not ended: terminate it first", id) :
-			err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	int archived = fs_look(fs, err, "archive/%s", id), live = archived == 0 ? fs_look(fs, err, "instances/%s", id) : 0;
+	if (archived < 0 || live < 0)
+		return archived < 0 ? archived : live;
+	if (live)
+		return err_set(err, PAWL_ESTATE, "instance '%s' has not ended: terminate it first", id);
+	if (!archived)
+		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
 	rc = settle_moves(fs, err);
 	if (rc == 0)
 		rc = fs_commit_purge(fs, id, err);

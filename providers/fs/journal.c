@@ -330,6 +330,22 @@ int journal_write(const struct os *os, struct segment *s, const struct journal *
 	return n < 0 ? (int)n : os->sync_data(os->self, s->fd);
 }
 
+int journal_tell_checkpoint(struct journal *j, struct pawl_error *err)
+{
+	int rc = journal_room(j, 0, err);
+
+	if (rc < 0)
+		return rc;
+	rc = segment_write_header(j->os, j->active, j);
+	if (rc < 0) {
+		journal_failed(j);
+		return err_sys(err, -rc, "cannot write to the journal");
+	}
+	j->active->header_written = true;
+	journal_drop_doomed(j, j->checkpoint_lsn);
+	return 0;
+}
+
 void journal_written(struct journal *j, size_t frame_len)
 {
 	struct segment *s = j->active;

@@ -169,8 +169,10 @@ static int send_control(struct fs *fs, const struct buf *text, const char *id, s
 
 static int check_receiver(struct fs *fs, const struct pawl_message *m, struct pawl_error *err)
 {
-	bool live = fs_exists(fs, "instances/%s", m->instance), archived = !live && fs_exists(fs, "archive/%s", m->instance);
+	int live = fs_look(fs, err, "instances/%s", m->instance), archived = live == 0 ? fs_look(fs, err, "archive/%s", m->instance) : 0;
 
+	if (live < 0 || archived < 0)
+		return live < 0 ? live : archived;
 	if (m->kind == PAWL_MESSAGE_PURGE && live)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has not ended: terminate it first", m->instance);
 	if (m->kind == PAWL_MESSAGE_PURGE && archived)

@@ -19,6 +19,7 @@ struct recovery {
 	struct overlay *overlay;
 	struct pawl_error *err;
 	size_t restored, purged;
+	bool settle; /* the disk may not have all that was found: make it so before anything builds on it */
 };
 
 static bool same_bytes(struct fs *fs, const char *path, const struct overlay_file *o)
@@ -51,8 +52,9 @@ static int adopt(struct recovery *r, struct history_file *f, struct overlay_file
 	int rc = 0;
 
 	snprintf(path, sizeof(path), "%s/%s/%llu.history", f->archived ? "archive" : "instances", f->id, (unsigned long long)f->execution);
-	if (f->made && f->size >= o->end && same_bytes(fs, path, o)) {
+	if (f->made && f->size >= o->end && !fs->doubt && same_bytes(fs, path, o)) {
 		f->cut = f->size > o->end && !history_tail_is_good(fs, f, o->end);
+		r->settle = r->settle || (f->size > o->end && !f->cut);
 		if (f->cut)
 			f->size = o->end;
 		f->flushed = f->size;
@@ -215,6 +217,18 @@ static int retire_all(struct fs *fs, struct pawl_error *err)
 	return journal_free_count(j) == 0 ? fs_checkpoint_now(fs, err) : 0;
 }
 
+/*
+ * A frame that is read back may not be on the disk (its sync failed in this boot), or histories may be ahead of a journal
+ * that lost its newest frame. Were the next frame to follow, a power cut could leave a gap behind it. So the histories are
+ * brought to the disk, and the journal starts behind them.
+ */
+static int settle(struct fs *fs, struct pawl_error *err)
+{
+	int rc = fs_checkpoint_now(fs, err);
+
+	return rc < 0 ? rc : journal_tell_checkpoint(&fs->journal, err);
+}
+
 int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 {
 	struct fs *fs = fs_of(p);
@@ -232,10 +246,12 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 	if (rc == 0)
 		rc = overlay_load(&overlay, &fs->journal, err);
 	if (rc == 0) {
-		struct recovery r = { fs, &overlay, err, 0, 0 };
+		struct recovery r = { .fs = fs, .overlay = &overlay, .err = err, .settle = fs->doubt };
 		rc = map_each(&overlay.instances, recover_instance, &r);
 		if (rc == 0)
 			rc = retire_all(fs, err);
+		if (rc == 0 && r.settle)
+			rc = settle(fs, err);
 		if (rc == 0) {
 			report(&r);
 			(void)fs->os->list(fs->os->self, fs->hub, "instances", remove_rest, &r);
@@ -244,7 +260,11 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 	}
 	if (rc == 0)
 		rc = mailbox_open(fs, err);
-	if (rc < 0)
+	if (rc < 0) { /* it can be tried again */
+		mailbox_close(fs);
+		histories_release(fs);
+		map_init(&fs->files);
 		hub_unlock(fs, false);
+	}
 	return rc;
 }

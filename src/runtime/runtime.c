@@ -216,6 +216,9 @@ static bool maintain(struct pawl_runtime *rt, bool idle)
 		rt->maintain_job = (struct provider_job){ { provider_job_run, true, NULL }, work };
 		rt->maintaining = true;
 		crew_submit(rt->crew, &rt->maintain_job.job, true);
+	} else if (rt->maintain_failed) {
+		log_notice("checkpoint works again");
+		rt->maintain_failed = false;
 	}
 	return rc > 0;
 }
@@ -268,6 +271,8 @@ static bool stopped(struct pawl_runtime *rt)
 	if (!rt->stopping || rt->committing || rt->maintaining)
 		return false;
 	bool late = rt->os->boot_ns(rt->os->self) >= rt->stop_by_ns;
+	if (late)
+		rt->stop_by_ns = 0; /* seen: no timer for it any more */
 	if (works_running(rt)) {
 		if (late && rt->handle_signals) {
 			log_warning("%u activities do not return: leaving without them", rt->threads_running + rt->processes_running);
@@ -296,6 +301,7 @@ static void earliest(int64_t *at, int64_t candidate)
 
 static void set_timer(struct pawl_runtime *rt)
 {
+	bool busy = rt->committing || rt->maintaining; /* then their end wakes the loop */
 	int64_t at = -1;
 
 	earliest(&at, process_next_deadline(rt->loop));
@@ -304,12 +310,12 @@ static void set_timer(struct pawl_runtime *rt)
 			earliest(&at, heap_min(&rt->timers)->key);
 		earliest(&at, rt->rescan_ns);
 		earliest(&at, rt->again_ns);
-	} else if (rt->os->boot_ns(rt->os->self) < rt->stop_by_ns) {
+	} else if (!busy && rt->stop_by_ns > 0) {
 		earliest(&at, rt->stop_by_ns);
 	}
-	if (rt->stalled_until_ns && (rt->ready || rt->next.count || rt->flying.count))
+	if (!busy && rt->stalled_until_ns && (rt->ready || rt->next.count || rt->flying.count))
 		earliest(&at, rt->stalled_until_ns);
-	if (rt->maintain_failed)
+	if (rt->maintain_failed && !rt->maintaining)
 		earliest(&at, rt->maintain_after_ns);
 	if (rt->watchdog_ns > 0)
 		earliest(&at, rt->watchdog_at_ns);

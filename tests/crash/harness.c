@@ -385,7 +385,7 @@ bool node_settle(struct node *n)
 			(void)job->run(job);
 			rc = job->end(job, &err) < 0 ? -1 : 1;
 		}
-		if (rc < 0 && !crash_is_off(n))
+		if (rc < 0 && !crash_is_off(n) && !os_sim_fault_fired(n->sim))
 			crash_fail("maintenance failed: %s", err.text);
 		if (rc <= 0)
 			return rc == 0;
@@ -451,7 +451,10 @@ static void survive(const struct scenario *s, const void *state, const struct os
 
 	look("before the cut", &n);
 	os_sim_fail_nth(n.sim, 0, 0, false);
-	node_cut(&n, how);
+	if (how)
+		node_cut(&n, how);
+	else
+		node_kill(&n);
 	look("after the cut", &n);
 	if (again)
 		after_cut = os_sim_clone(n.sim);

@@ -103,7 +103,8 @@ struct scenario {
 };
 
 void crash_cut_everywhere(const struct scenario *s, unsigned workload);
-/* One cut of a machine (a clone of it), recovery, a kill, more work, another cut: all checks. */
+/* One cut of a machine (a clone of it), recovery, a kill, more work, another cut: all checks. how NULL: the process is
+ * killed, and the page cache stays. */
 void crash_survive(const struct scenario *s, const void *state, const struct os_sim *from, const struct os_sim_cut *how);
 const char *crash_mode_name(enum os_sim_mode mode);
 bool crash_is_off(struct node *n);

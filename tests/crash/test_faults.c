@@ -32,6 +32,8 @@ static void cut_now(struct world *w, struct node *n, uint64_t seed)
 	for (unsigned i = 0; i < COUNT_OF(modes) && !crash_over(); i++)
 		if (crash_at("mode", modes[i]))
 			crash_survive(&commit_scenario, w, n->sim, &(struct os_sim_cut){ modes[i], draw(&seed) | 1, 512 });
+	if (!crash_read_only() && crash_at("mode", COUNT_OF(modes) + 1))
+		crash_survive(&commit_scenario, w, n->sim, NULL);
 }
 
 static void steps(struct world *w, struct node *n, uint64_t seed)

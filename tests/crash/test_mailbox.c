@@ -5,6 +5,7 @@
  */
 #include "harness.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define INSTANCES 4
@@ -33,8 +34,15 @@ struct post {
 	struct sent sent[MESSAGES];
 	unsigned count;
 	uint64_t size[INSTANCES]; /* of the histories */
+	bool faulty;         /* calls may fail */
 	bool over;
 };
+
+/* Is a failure no failure of the test? */
+static bool allowed(const struct post *post, struct node *n)
+{
+	return post->faulty || crash_is_off(n);
+}
 
 /* ---- what a message carries tells which one it is ---- */
 
@@ -128,7 +136,7 @@ static int receive(const struct post *post, struct node *n, bool rescan, struct 
 
 	*r = (struct received){ .post = post };
 	int rc = n->p->ops->receive(n->p, rescan, on_message, r, &again, &err);
-	if (rc < 0 && !crash_is_off(n))
+	if (rc < 0 && !allowed(post, n))
 		crash_fail("receive failed: %s", err.text);
 	return rc;
 }
@@ -145,10 +153,8 @@ static int take_in(struct node *n, const struct received *r, uint64_t *sizes, st
 		struct buf line = BUF_INIT;
 		bool start = s->via == BY_START, seen = told(n, s, r->serials[i]) > 0;
 
-		if (!start && sizes[s->instance] == 0) {
-			n->p->ops->reject(n->p, m->token, "there is no such instance");
-			continue;
-		}
+		if (!start && sizes[s->instance] == 0)
+			continue; /* its start could not be taken in */
 		line_of(r->serials[i], &line);
 		const struct pawl_record record = { .instance = m->instance, .execution = 1, .offset = sizes[s->instance], .data = line.data,
 			.len = line.len, .create = start, .start_token = start ? m->token : NULL };
@@ -171,7 +177,7 @@ static int take_in(struct node *n, const struct received *r, uint64_t *sizes, st
 			n->p->ops->ack(n->p, m->token);
 		buf_release(&line);
 	}
-	if (rc < 0 && !crash_is_off(n))
+	if (rc < 0 && !allowed(r->post, n))
 		crash_fail("commit failed: %s", err.text);
 	return rc;
 }
@@ -222,10 +228,12 @@ static void step_send(struct post *post, struct node *n)
 	struct sent *s = new_message(post, via, instance, &payload);
 	int rc = send_message(post->client, via, instance, &payload, &err);
 	s->durable = rc == 0;
-	if (rc < 0 && !crash_is_off(n)) {
+	if (rc < 0 && !allowed(post, n)) {
 		crash_fail("send failed: %s", err.text);
 		post->over = true;
 	}
+	if (rc < 0 && !err.text[0])
+		crash_fail("send failed and does not say why");
 	buf_release(&payload);
 }
 
@@ -270,7 +278,7 @@ static void step_receive(struct post *post, struct node *n)
 	struct received r;
 
 	if (receive(post, n, below(&post->random, 4) == 0, &r) < 0 || take_in(n, &r, post->size, post->sent) < 0)
-		post->over = true;
+		post->over = !post->faulty;
 }
 
 /* A clean stop and start: what was given out and not acked comes again. */
@@ -279,10 +287,11 @@ static void restart(struct post *post, struct node *n)
 	struct pawl_error err = { 0 };
 
 	node_stop(n);
-	if (node_start(n, &err) < 0 && !crash_is_off(n)) {
+	int rc = node_start(n, &err);
+	if (rc < 0 && post->faulty)
+		rc = node_start(n, &err);
+	if (rc < 0 && !crash_is_off(n))
 		crash_fail("a new start fails: %s", err.text);
-		post->over = true;
-	}
 	post->over = post->over || !n->p;
 }
 
@@ -303,11 +312,17 @@ static void run(void *state, struct node *n)
 	struct post *post = state;
 	struct pawl_error err = { 0 };
 
-	if (node_start(n, &err) < 0)
+	int rc = node_start(n, &err);
+	if (rc < 0 && post->faulty)
+		rc = node_start(n, &err);
+	if (rc < 0)
 		return;
 	post->client_os = *os_sim_os_process(n->sim, CLIENT);
 	const struct pawl_provider_options options = { .hub = HUB, .os = &post->client_os };
-	if (pawl_provider_fs.open(&options, &post->client, &err) < 0)
+	rc = pawl_provider_fs.open(&options, &post->client, &err);
+	if (rc < 0 && post->faulty)
+		rc = pawl_provider_fs.open(&options, &post->client, &err);
+	if (rc < 0)
 		return;
 	for (unsigned i = 0; i < STEPS && !post->over && !crash_is_off(n) && post->count + 1 < MESSAGES; i++) {
 		unsigned what = below(&post->random, 10);
@@ -427,6 +442,44 @@ static void messages(void)
 		crash_cut_everywhere(&mailbox_scenario, i);
 }
 
+/* The n-th call fails, once: what was sent is not lost, rejected or cut, at the latest the next start gives it out. */
+static bool one_fault(unsigned workload, unsigned nth, int error)
+{
+	struct node n = { .sim = os_sim_new(workload + 1) };
+	struct post *post = make(workload);
+	struct pawl_error err = { 0 };
+	struct outcome o = { .went_on = true };
+
+	post->faulty = true;
+	os_sim_fail_ops(n.sim, OS_SIM_OP_ALL & ~OS_SIM_OP_SYNC);
+	os_sim_fail_nth(n.sim, nth, error, false);
+	run(post, &n);
+	bool fired = os_sim_fault_fired(n.sim);
+	os_sim_fail_nth(n.sim, 0, 0, false);
+	node_stop(&n);
+	(void)crash_logged_errors();
+	if (node_start(&n, &err) < 0)
+		crash_fail("a new start fails: %s", err.text);
+	else
+		check(post, &n, &o);
+	node_stop(&n);
+	node_free(&n);
+	free(post);
+	return fired;
+}
+
+static void failing_calls(void)
+{
+	static const int errors[] = { EIO, EMFILE, ENOSPC };
+
+	for (unsigned w = 0; w < 4 * crash_scale() && !crash_over(); w++)
+		for (unsigned e = 0; e < COUNT_OF(errors); e++)
+			for (unsigned nth = 1; nth < 100000 && !crash_over(); nth++)
+				if (crash_at("workload", w) && crash_at("errno", (unsigned long)errors[e]) && crash_at("nth", nth) &&
+				    !one_fault(w, nth, errors[e]))
+					break;
+}
+
 static void plant_unlinkfirst(void)
 {
 	if (!crash_is_caught("unlinkfirst", messages))
@@ -443,6 +496,7 @@ int main(int argc, char **argv)
 {
 	static const struct crash_test tests[] = {
 		{ "what was sent is delivered until it is in a history, whole and once", messages },
+		{ "a call that fails loses, rejects or cuts no message", failing_calls },
 		{ "planted bug is caught: a message is removed before its commit (unlinkfirst)", plant_unlinkfirst },
 		{ "planted bug is caught: directories are not synced (nodirsync)", plant_nodirsync },
 	};

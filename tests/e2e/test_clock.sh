@@ -124,15 +124,16 @@ activities_that_a_reboot_cut_run_again() {
 	expect_output c "50 steps"
 }
 
-# A file that is empty and older than this boot: what was in it may have been lost with the power.
+# A file that is empty and older than this boot: what was in it may have been lost with the power, unless the runtime had
+# synced it at a clean stop.
 _empty_file_from_before_the_boot() { # stop_runtime or kill_runtime
 	local uptime
 	new_hub
 	_boot 1
 	start_ready
 	start waiter w "go on"
+	: >"$hub/instances/w/events/go" # an empty file is looked at twice, so it is still there
 	"$1"
-	: >"$hub/instances/w/events/go"
 	echo whole >"$hub/instances/w/events/on"
 	sleep 2.2
 	uptime=$(cut -d. -f1 /proc/uptime)
@@ -149,7 +150,7 @@ an_empty_file_from_before_a_power_cut_is_rejected() {
 	expect_output w "go= on=whole"
 }
 
-an_empty_file_after_a_clean_stop_is_an_event() {
+an_empty_file_from_before_a_clean_stop_is_an_event() {
 	_empty_file_from_before_the_boot stop_runtime
 	expect_output w "go= on=whole"
 }

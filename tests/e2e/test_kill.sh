@@ -55,7 +55,7 @@ _kill_rounds() {
 		_feed
 		sleep "$(printf '0.%03d' "$(_random_ms)")"
 		kill_runtime
-		! grep -q 'damag\|Quarantin\|quarantin' "$log" || fail "damage after kill $((n - 1)) (seed $seed): $(grep -i 'damag\|quarantin' "$log")"
+		! grep -qsi 'damag\|quarantin' "$log" || fail "damage after kill $((n - 1)) (seed $seed): $(grep -i 'damag\|quarantin' "$log")"
 	done
 }
 
@@ -91,15 +91,16 @@ _check_runs() {
 	{
 		sub(/:.*/, "", $2)
 		step = $1 " " $2
-		if (step in last && last[step] + 0 >= $4 + 0) { print step " ran twice in generation " $4; exit }
+		if (step in last && last[step] + 0 >= $4 + 0) { print step " ran twice in generation " $4; bad = 1; exit }
 		last[step] = $4
 		if ($1 ~ /^chain-/) {
-			if ($2 + 0 < newest[$1] + 0) { print step " ran after step " newest[$1] " had begun"; exit }
+			if ($2 + 0 < newest[$1] + 0) { print step " ran after step " newest[$1] " had begun"; bad = 1; exit }
 			newest[$1] = $2
 		}
 		runs++
 	}
 	END {
+		if (bad) exit
 		for (s in last) if (!(s in done)) { print s " ran, but no result is recorded"; exit }
 		for (s in done) if (done[s] != last[s]) { print s " was recorded in generation " done[s] " and ran again in " last[s]; exit }
 	}' "$E2E_LOG"

@@ -144,5 +144,7 @@ void rw_boot_clock(int64_t ms);      /* CLOCK_BOOTTIME is that far ahead */
 void rw_wall_clock(int64_t ms);
 void rw_boot_id(const char *id);
 void rw_no_randomness(bool none);
+/* Does the loop sleep? Counted are its looks at the clock while nothing happens. */
+bool rw_is_idle(struct runtime_world *w);
 
 #endif

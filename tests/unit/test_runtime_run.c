@@ -958,6 +958,26 @@ static void an_activity_that_gives_up_because_of_a_stop_runs_again(void **state)
 	rw_end(w);
 }
 
+static void a_stop_that_waits_sleeps_also_when_events_and_timers_come_and_it_is_late(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_begin(w);
+	rw_start(w, "call", "x", "gated 1");
+	rw_start(w, "either", "y", "3600000");
+	gate_await(&gate, 1);
+	pawl_stop(w->rt);
+	rw_await_log("stopping");
+	assert_int_equal(rw_send(w, PAWL_MESSAGE_RAISE, "x", "go", "late"), 0);
+	assert_true(rw_is_idle(w));
+	rw_boot_clock(2 * 3600000); /* past the timer, and the grace of the stop */
+	loop_wake(w->rt->loop);
+	assert_true(rw_is_idle(w));
+	gate_open(&gate);
+	assert_int_equal(rw_join(w), 0);
+	rw_close(w);
+}
+
 static void activities_that_had_to_queue_start_after_the_restart(void **state)
 {
 	struct runtime_world *w = *state;
@@ -1172,6 +1192,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_payloads_go_through_files, setup_disk, teardown),
 		test(a_stop_waits_for_the_activity_that_runs_and_records_it),
 		test(an_activity_that_gives_up_because_of_a_stop_runs_again),
+		test(a_stop_that_waits_sleeps_also_when_events_and_timers_come_and_it_is_late),
 		test(activities_that_had_to_queue_start_after_the_restart),
 		test(a_stop_ends_the_program_that_runs_and_begins_none_that_waited),
 		test(what_is_open_goes_on_after_a_restart_where_it_was),
