@@ -17,6 +17,7 @@
 
 #define STABLE_NS 2000000000ll
 #define EMPTY_NS 200000000ll
+#define FULL_BYTES 65536
 #define PARSE_PATIENCE_NS 60000000000ll
 
 /* ---- names ---- */
@@ -275,6 +276,21 @@ static enum verdict refuse(struct drop *d, const char *why)
 	return REJECT;
 }
 
+/*
+ * An event without payload, or content that is not there (yet)?
+ * The kernel shows a new file, and tells of it, a moment before it counts its writer: an empty one may be the very beginning
+ * of `echo yes > FILE`, lease or not. And when the disk is full, `echo` fails and leaves an empty file behind.
+ */
+static enum verdict empty_verdict(struct drop *d)
+{
+	struct os_fs_info info;
+	enum verdict v = wait_for(d->fs, d->path, &d->st, EMPTY_NS);
+
+	if (v == TAKE && d->fs->os->fs_info(d->fs->os->self, d->fs->hub, &info) == 0 && info.free_bytes < FULL_BYTES)
+		return refuse(d, "it is empty and the disk is full: what should be in it was not written, send it again");
+	return v;
+}
+
 static enum verdict drop_read(struct drop *d, int fd)
 {
 	struct fs *fs = d->fs;
@@ -293,10 +309,7 @@ static enum verdict drop_read(struct drop *d, int fd)
 	/* before the wait: only the first scan knows what was there at the start */
 	if (lost_content(fs, &d->st))
 		return refuse(d, "it is empty and from before the power cut: its content is lost, send it again");
-	/* The kernel shows a new file (and tells of it) a moment before it counts its writer: an empty one may be the very
-	 * beginning of `echo yes > FILE`, lease or not. */
-	if (d->st.size == 0)
-		v = wait_for(fs, d->path, &d->st, EMPTY_NS);
+	v = d->st.size == 0 ? empty_verdict(d) : TAKE;
 	if (v != TAKE)
 		return v;
 	int rc = read_all(fs, fd, (size_t)d->st.size, &d->text);
@@ -308,6 +321,8 @@ static enum verdict drop_read(struct drop *d, int fd)
 	d->why = d->len ? parse_content(d->parts.ext, d->text, &d->len) : NULL;
 	if (!d->why)
 		return TAKE;
+	if (!map_get(&fs->mailbox->looks, slice_of(d->path)))
+		log_notice("'%s': %s; waiting a minute for the rest", d->path, d->why);
 	return wait_for(fs, d->path, &d->st, PARSE_PATIENCE_NS) == TAKE ? REJECT : WAIT;
 }
 

@@ -83,6 +83,7 @@ enum { RECORD_CREATE = 1, RECORD_END = 2 };
 struct journal_record {
 	enum record_kind kind;
 	unsigned flags;
+	bool lost; /* its frame is damaged: only the head and data.len are true */
 	uint64_t execution, offset, lsn, generation;
 	struct slice id, data;
 };
@@ -140,7 +141,8 @@ struct overlay_file {
 	uint64_t first, end;           /* byte range that the journal has */
 	uint64_t oldest_generation;
 	struct buf bytes;              /* of [first, end) */
-	bool gap;                      /* records did not follow each other */
+	bool gap;                      /* records are lost behind end */
+	uint64_t reach;                /* where the last record ended, be it lost */
 };
 
 struct overlay_instance {

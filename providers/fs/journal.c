@@ -304,7 +304,7 @@ void frame_finish(struct journal *j, struct buf *frame, size_t record_count)
 	put32(p + 4, crc32c(0, p + 8, FRAME_HEAD - 8 + payload));
 }
 
-static int segment_write_header(const struct os *os, const struct segment *s, const struct journal *j)
+static int segment_write_header(const struct os *os, const struct segment *s, const struct journal *j, uint64_t checkpoint_lsn)
 {
 	char block[FRAME_AREA] = HEADER_MAGIC;
 
@@ -312,7 +312,7 @@ static int segment_write_header(const struct os *os, const struct segment *s, co
 	put64(block + 16, s->salt);
 	put64(block + 24, s->generation);
 	put64(block + 32, s->size);
-	put64(block + 40, j->checkpoint_lsn);
+	put64(block + 40, checkpoint_lsn);
 	memcpy(block + 48, j->hub_id, 16);
 	put32(block + 12, crc32c(crc32c(0, block, 12), block + 16, HEADER_SIZE - 16));
 	ssize_t n = os->pwrite(os->self, s->fd, block, sizeof(block), 0);
@@ -322,7 +322,7 @@ static int segment_write_header(const struct os *os, const struct segment *s, co
 int journal_write(const struct os *os, struct segment *s, const struct journal *j, const struct buf *frame)
 {
 	if (!s->header_written) {
-		int rc = segment_write_header(os, s, j);
+		int rc = segment_write_header(os, s, j, j->frame_checkpoint); /* a checkpoint may end beside us */
 		if (rc < 0)
 			return rc;
 	}
@@ -336,7 +336,7 @@ int journal_tell_checkpoint(struct journal *j, struct pawl_error *err)
 
 	if (rc < 0)
 		return rc;
-	rc = segment_write_header(j->os, j->active, j);
+	rc = segment_write_header(j->os, j->active, j, j->checkpoint_lsn);
 	if (rc < 0) {
 		journal_failed(j);
 		return err_sys(err, -rc, "cannot write to the journal");
@@ -466,26 +466,55 @@ static void text_add_damage(struct journal_text *t, unsigned segment, uint64_t o
 	t->damage_count++;
 }
 
+/* A record's head has a checksum of its own, so that also a damaged frame tells whose lines were in it. */
+static bool record_parse(const char *p, size_t left, const struct frame_head *h, uint64_t generation, struct journal_record *r, size_t *size)
+{
+	if (left < RECORD_HEAD || (p[0] != RECORD_APPEND && p[0] != RECORD_PURGE))
+		return false;
+	size_t id_len = get16(p + 2);
+	if (id_len > left - RECORD_HEAD || get32(p + 24) != crc32c(crc32c(0, p, 24), p + RECORD_HEAD, id_len))
+		return false;
+	*r = (struct journal_record){ .kind = (enum record_kind)(unsigned char)p[0], .flags = (unsigned char)p[1],
+		.execution = get64(p + 8), .offset = get64(p + 16), .lsn = h->lsn, .generation = generation,
+		.id = slice_make(p + RECORD_HEAD, id_len), .data = slice_make(p + RECORD_HEAD + id_len, get32(p + 4)) };
+	*size = RECORD_HEAD + id_len + r->data.len;
+	return text_is_instance_id(r->id);
+}
+
 /* The frame's checksum was good, so the records are what was written; the checks are against a bug, not a disk. */
 static int frame_records(struct journal_text *t, const char *p, const struct frame_head *h, uint64_t generation)
 {
-	const char *end = p + h->len;
+	struct journal_record r;
+	size_t left = h->len, size;
 
 	for (uint32_t i = 0; i < h->records; i++) {
-		if ((size_t)(end - p) < RECORD_HEAD)
-			return PAWL_ECORRUPT;
-		size_t id_len = get16(p + 2), len = get32(p + 4);
-		if ((size_t)(end - p) - RECORD_HEAD < id_len || (size_t)(end - p) - RECORD_HEAD - id_len < len)
-			return PAWL_ECORRUPT;
-		struct journal_record r = { .kind = (enum record_kind)(unsigned char)p[0], .flags = (unsigned char)p[1],
-			.execution = get64(p + 8), .offset = get64(p + 16), .lsn = h->lsn, .generation = generation,
-			.id = slice_make(p + RECORD_HEAD, id_len), .data = slice_make(p + RECORD_HEAD + id_len, len) };
-		if (!text_is_instance_id(r.id))
+		if (!record_parse(p, left, h, generation, &r, &size) || size > left)
 			return PAWL_ECORRUPT;
 		int rc = text_add_record(t, &r);
 		if (rc < 0)
 			return rc;
-		p += RECORD_HEAD + id_len + len;
+		p += size;
+		left -= size;
+	}
+	return 0;
+}
+
+/* The records of damaged frames, as lost: with no bytes that can be trusted. */
+static int salvage(struct journal_text *t, const char *p, size_t len, const struct frame_head *h, uint64_t generation)
+{
+	struct journal_record r;
+	size_t at = 0, size;
+
+	while (at < len) {
+		if (!record_parse(p + at, len - at, h, generation, &r, &size)) {
+			at++;
+			continue;
+		}
+		r.lost = r.kind == RECORD_APPEND;
+		int rc = text_add_record(t, &r);
+		if (rc < 0)
+			return rc;
+		at += size < len - at ? size : len - at;
 	}
 	return 0;
 }
@@ -512,6 +541,10 @@ static int segment_frames(struct segment *s, const char *text, size_t len, struc
 			if (next == len)
 				break; /* a torn tail, or what was there before */
 			text_add_damage(t, s->number, at, next - at);
+			(void)frame_parse(text + next, len - next, s->salt, &h);
+			h.lsn--;
+			if (salvage(t, text + at, next - at, &h, s->generation) < 0)
+				return PAWL_ENOMEM;
 			at = next;
 			continue;
 		}
@@ -532,6 +565,37 @@ static int segment_frames(struct segment *s, const char *text, size_t len, struc
 	return 0;
 }
 
+/*
+ * Behind the last good frame of a segment: a torn write, or, when later frames are elsewhere, damage. If its head can be
+ * read, its records are lost ones; a newer frame of the same lsn outdoes them (text_settle).
+ */
+static int segment_tail(const struct segment *s, const char *text, struct journal_text *t)
+{
+	const char *p = text + s->pos;
+	size_t left = (size_t)(s->size - s->pos);
+	struct frame_head h;
+
+	if (s->pos < FRAME_AREA || s->last_lsn >= t->max_lsn || left < FRAME_HEAD || memcmp(p, FRAME_MAGIC, 4) != 0 || get64(p + 8) != s->salt)
+		return 0;
+	h = (struct frame_head){ .lsn = get64(p + 16), .len = get32(p + 40) };
+	if (h.len > left - FRAME_HEAD || h.lsn >= t->max_lsn || (s->last_lsn && h.lsn != s->last_lsn + 1))
+		return 0;
+	return salvage(t, p + FRAME_HEAD, h.len, &h, s->generation);
+}
+
+/* The salt of the first frame that is good by itself. */
+static bool segment_guess_salt(const char *text, size_t len, uint64_t *salt)
+{
+	struct frame_head h;
+
+	for (size_t at = FRAME_AREA; at + FRAME_HEAD <= len; at += 8) {
+		*salt = get64(text + at + 8);
+		if (text[at] == FRAME_MAGIC[0] && frame_parse(text + at, len - at, *salt, &h))
+			return true;
+	}
+	return false;
+}
+
 static int segment_read(struct journal *j, struct segment *s, struct journal_text *t, struct pawl_error *err)
 {
 	char *text = malloc((size_t)s->size + 1), **blocks = realloc(t->blocks, (t->count + 1) * sizeof(*blocks));
@@ -547,7 +611,7 @@ static int segment_read(struct journal *j, struct segment *s, struct journal_tex
 	if (n < 0)
 		return err_sys(err, (int)-n, "cannot read journal segment %u", s->number);
 	s->last_lsn = 0;
-	s->generation = 0;
+	s->generation = s->pos = 0;
 	uint64_t checkpoint = 0;
 	enum header_verdict verdict = header_parse(text, (size_t)n, j, s, &checkpoint);
 	if (verdict == HEADER_FOREIGN) {
@@ -556,10 +620,9 @@ static int segment_read(struct journal *j, struct segment *s, struct journal_tex
 	}
 	if (verdict == HEADER_BAD) {
 		/* Never used; or torn when the segment was taken again: then the frames of the earlier use are all there,
-		 * and replaying them changes nothing; or damaged later. In each case the first frame tells the salt. */
-		if ((size_t)n < FRAME_AREA + FRAME_HEAD || memcmp(text + FRAME_AREA, FRAME_MAGIC, 4) != 0)
+		 * and replaying them changes nothing; or damaged later. In each case the first good frame tells the salt. */
+		if (!segment_guess_salt(text, (size_t)n, &s->salt))
 			return 0;
-		s->salt = get64(text + FRAME_AREA + 8);
 	}
 	if (checkpoint > t->checkpoint_lsn)
 		t->checkpoint_lsn = checkpoint;
@@ -613,6 +676,10 @@ int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *e
 		if (rc < 0)
 			return rc;
 	}
+	size_t block = 0;
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++)
+		if (j->segments[i].state != SEGMENT_NONE && segment_tail(&j->segments[i], t->blocks[block++], t) < 0)
+			return err_nomem(err);
 	text_settle(t);
 	return 0;
 }

@@ -54,7 +54,9 @@ static int overlay_append(struct overlay_instance *i, const struct journal_recor
 
 	if (!f)
 		return PAWL_ENOMEM;
-	if (r->offset != f->end) {
+	if (r->offset + r->data.len > f->reach)
+		f->reach = r->offset + r->data.len;
+	if (r->lost || r->offset != f->end) {
 		f->gap = true; /* a frame between them was lost; what comes behind it cannot be used */
 		return 0;
 	}

@@ -82,9 +82,26 @@ static int find_place(struct recovery *r, struct history_file *f)
 	return f->archived ? 0 : instance_make_dirs(r->fs, f->id, false, r->err);
 }
 
+/* What the journal still has in front of the gap joins the file, and a person has to look at the rest (I6). */
+static int recover_damaged(struct recovery *r, struct history_file *f, struct overlay_file *o)
+{
+	char reason[256], id[TEXT_INSTANCE_ID_MAX + 1];
+
+	snprintf(id, sizeof(id), "%s", f->id);
+	snprintf(reason, sizeof(reason), "execution %llu: the journal has lines from byte %llu%s, but the history ends at %llu: lines between are lost",
+	         (unsigned long long)o->execution, (unsigned long long)o->first, o->gap ? " with a gap" : "", (unsigned long long)f->size);
+	if (f->size >= o->first && o->end > o->first) {
+		int rc = adopt(r, f, o);
+		if (rc < 0)
+			return rc;
+	} else {
+		histories_forget(r->fs, f);
+	}
+	return fs_quarantine(&r->fs->provider, id, reason, r->err);
+}
+
 static int recover_file(struct recovery *r, const char *id, struct overlay_file *o)
 {
-	char reason[256];
 	int rc;
 	struct history_file *f = histories_get(r->fs, id, o->execution, r->err, &rc);
 
@@ -93,12 +110,12 @@ static int recover_file(struct recovery *r, const char *id, struct overlay_file 
 	rc = find_place(r, f);
 	if (rc < 0)
 		return rc;
-	if (f->size < o->first || o->gap) {
-		snprintf(reason, sizeof(reason), "execution %llu: the journal has lines from byte %llu%s, but the history ends at %llu: lines between are lost",
-		         (unsigned long long)o->execution, (unsigned long long)o->first, o->gap ? " with a gap" : "", (unsigned long long)f->size);
-		histories_forget(r->fs, f);
-		return fs_quarantine(&r->fs->provider, id, reason, r->err);
+	if (o->gap && !r->fs->doubt && f->size >= o->reach && history_tail_is_good(r->fs, f, o->first < o->reach ? o->first : o->reach)) {
+		f->oldest_generation = 1; /* the file has what the journal has lost */
+		return 0;
 	}
+	if (f->size < o->first || o->gap)
+		return recover_damaged(r, f, o);
 	return adopt(r, f, o);
 }
 
@@ -246,7 +263,7 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 	if (rc == 0)
 		rc = overlay_load(&overlay, &fs->journal, err);
 	if (rc == 0) {
-		struct recovery r = { .fs = fs, .overlay = &overlay, .err = err, .settle = fs->doubt };
+		struct recovery r = { .fs = fs, .overlay = &overlay, .err = err, .settle = fs->doubt || overlay.damage_count || overlay.lost_frames };
 		rc = map_each(&overlay.instances, recover_instance, &r);
 		if (rc == 0)
 			rc = retire_all(fs, err);

@@ -1,4 +1,5 @@
 /* cli.c - parsing, the hub, errors and exit codes. */
+#include "os/memory.h"
 #include "cli/cli.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -518,6 +519,7 @@ int pawl_main(int argc, char **argv)
 	struct cli c = { .program = program_name(argc, argv), .os = os_linux() };
 	int rc = cli_parse(&c, argc, argv);
 
+	os_memory_one_heap();
 	if (rc == 0)
 		rc = dispatch(&c);
 	if (rc < 0)

@@ -44,6 +44,7 @@ static const struct cli_option options_run[] = {
 const struct cli_verb verb_run = {
 	"run", "run the hub, in the foreground", "[--replay-only] [--allow-volatile] [--threads N]",
 	"Makes the hub when there is none, takes it over, goes on where it was left, and runs until it gets TERM or INT. HUP "
-	"reads the configuration again. A hub has one runtime at a time: when there is one, the exit code is 75.",
+	"reads the configuration again (hub, journal, engine and threads_max need a restart), looks for drops and tries what "
+	"is parked. A hub has one runtime at a time: when there is one, the exit code is 75.",
 	options_run, 0, 0, run,
 };

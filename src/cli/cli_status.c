@@ -52,6 +52,8 @@ static void field_trouble(struct cli *c, const struct cli_instance *i)
 		field("damaged", slice_of(i->note));
 		field("to do",
 			SLICE("put its history back from a copy, remove DAMAGED beside it, restart the runtime; or remove the instance's directory"));
+	} else if (i->note && strncmp(i->note, "deferred: ", 10) == 0) {
+		field("deferred", slice_of(i->note + 10));
 	} else if (i->note) {
 		field("parked", slice_of(i->note));
 		field("to do",

@@ -230,22 +230,44 @@ static void stack_cool(struct stack *s)
 		madvise(s->low, s->bytes - warm, MADV_DONTNEED);
 }
 
-static void stack_give(struct stack *s)
+/* True when it was taken; else *s is now the one to unmap. */
+static bool stack_to_pool(struct stack *s)
 {
-	struct stack surplus = {NULL, 0};
+	bool taken = true;
 
-	stack_cool(s);
 	pthread_mutex_lock(&pool.lock);
 	if (pool.count < STACKS_KEPT) {
 		pool.kept[pool.count++] = *s;
-	} else { /* replace: a pool full of a size that nobody asks for any more would be of no use */
-		struct stack *victim = &pool.kept[pool.victim++ % STACKS_KEPT];
+	} else {
+		struct stack *victim = &pool.kept[pool.victim++ % STACKS_KEPT], old = *victim;
 
-		surplus = *victim;
-		*victim = *s;
+		/* replace: a pool full of a size that nobody asks for any more would be of no use */
+		if (old.bytes != s->bytes) {
+			*victim = *s;
+			*s = old;
+		}
+		taken = false;
 	}
 	pthread_mutex_unlock(&pool.lock);
-	stack_unmap(&surplus);
+	return taken;
+}
+
+static bool pool_is_full(size_t bytes)
+{
+	pthread_mutex_lock(&pool.lock);
+	bool full = pool.count == STACKS_KEPT && pool.kept[pool.victim % STACKS_KEPT].bytes == bytes;
+	pthread_mutex_unlock(&pool.lock);
+	return full;
+}
+
+static void stack_give(struct stack *s)
+{
+	if (!pool_is_full(s->bytes)) {
+		stack_cool(s);
+		if (stack_to_pool(s))
+			return;
+	}
+	stack_unmap(s);
 }
 
 void coro_trim(void)

@@ -243,6 +243,15 @@ static void serve_archived(struct pawl_runtime *rt, struct request *r)
 	free(text);
 }
 
+void requests_of_refused(struct pawl_runtime *rt, struct instance *i)
+{
+	while (i->waiters) {
+		struct request *r = i->waiters;
+		i->waiters = r->next;
+		serve_archived(rt, r);
+	}
+}
+
 static void serve_wait(struct pawl_runtime *rt, struct request *r)
 {
 	struct pawl_error err = { 0 };

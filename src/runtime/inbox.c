@@ -131,6 +131,8 @@ static void receive_start(struct pawl_runtime *rt, const struct pawl_message *p)
 
 	if (rc == PAWL_EEXISTS && is_same_start(rt, id, p->id))
 		rt->provider->ops->ack(rt->provider, p->token);
+	else if (pawl_error_class(rc) == PAWL_CLASS_RETRYABLE)
+		log_error("%s; the start of '%s' is taken at the next start of the runtime", err.text, id);
 	else if (rc < 0)
 		rt->provider->ops->reject(rt->provider, p->token, err.text);
 }

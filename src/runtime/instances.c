@@ -152,8 +152,10 @@ void instances_trim(struct pawl_runtime *rt)
 {
 	for (struct instance *i = rt->lru_last; i && rt->resident > rt->config.engine.resident_max;) {
 		struct instance *before = i->lru_prev;
-		if (!i->committing)
+		if (!i->committing) {
 			instance_drop_stack(rt, i);
+			rt->dropped_stacks++;
+		}
 		i = before;
 	}
 }

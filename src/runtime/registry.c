@@ -158,6 +158,8 @@ static void drop_doubles(struct registry *g)
 	g->count = kept;
 }
 
+static const struct pawl_registration *find(const struct registry *g, const char *name, const char *version, bool orchestration);
+
 int registry_new(struct registry **out, const struct config *config, struct pawl_error *err)
 {
 	struct registry *g = calloc(1, sizeof(*g));
@@ -187,6 +189,9 @@ int registry_new(struct registry **out, const struct config *config, struct pawl
 	}
 	items_sort(g);
 	drop_doubles(g);
+	for (size_t i = 0; i < config->activity_count; i++)
+		if (find(g, config->activities[i].name, NULL, false))
+			log_warning("activity '%s' of %s is not used: a function has that name", config->activities[i].name, config->activities[i].origin);
 	*out = g;
 	return 0;
 }

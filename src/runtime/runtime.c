@@ -8,6 +8,7 @@
 #include "runtime/runtime.h"
 #include "base/error.h"
 #include "os/coro.h"
+#include "os/memory.h"
 #include "runtime/notify.h"
 #include <errno.h>
 #include <signal.h>
@@ -17,6 +18,15 @@
 #define HUB_DEFAULT "/var/lib/pawl"
 #define STOP_SLACK_NS 1000000000ll
 #define FLUSH_NS 50000000ll
+#define TRIM_STACKS 256
+#define TRIM_AFTER_NS 1000000000ll
+
+/* What a reload has replaced. */
+struct retired {
+	struct retired *next;
+	struct config config;
+	struct registry *registry;
+};
 
 const char *pawl_version(void)
 {
@@ -151,6 +161,8 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 	rt->process_queue_end = &rt->process_queue;
 	rt->requests_end = &rt->requests;
 	rt->rescan_ns = rt->again_ns = -1;
+	rt->settling = true;
+	rt->options = *options;
 	atomic_init(&rt->stop_wanted, false);
 	pthread_mutex_init(&rt->request_lock, NULL);
 	pthread_cond_init(&rt->request_done, NULL);
@@ -179,6 +191,13 @@ void pawl_close(pawl_runtime *rt)
 	loop_free(rt->loop);
 	registry_free(rt->registry);
 	config_release(&rt->config);
+	while (rt->retired) {
+		struct retired *old = rt->retired;
+		rt->retired = old->next;
+		registry_free(old->registry);
+		config_release(&old->config);
+		free(old);
+	}
 	pthread_mutex_destroy(&rt->request_lock);
 	pthread_cond_destroy(&rt->request_done);
 	coro_trim();
@@ -235,6 +254,7 @@ static void maintain_finished(struct pawl_runtime *rt)
 	if (rc == 0 && rt->maintain_failed)
 		log_notice("checkpoint works again");
 	rt->maintain_failed = rc < 0;
+	rt->dropped_stacks += TRIM_STACKS; /* it has let go of many small things */
 	rt->maintain_after_ns = rc < 0 ? rt->os->boot_ns(rt->os->self) + 1000000000 : 0;
 }
 
@@ -284,11 +304,42 @@ static bool stopped(struct pawl_runtime *rt)
 	return late || rt->failed || (!rt->ready && rt->next.count == 0 && rt->flying.count == 0);
 }
 
+/* What is captured when the runtime opens stays as it is: hub, journal, engine, number of threads. The rest counts from now
+ * on: activities, plugins that were added, log level, processes, drops, timers. */
+static void read_config_again(struct pawl_runtime *rt)
+{
+	struct pawl_error err = { 0 };
+	struct retired *old = calloc(1, sizeof(*old));
+	struct registry *registry = NULL;
+	struct config fresh;
+	int rc = old && config_init(&fresh) == 0 ? config_load(&fresh, rt->options.config, &err) : err_nomem(&err);
+
+	if (rc == 0) {
+		old->config = rt->config;
+		old->registry = rt->registry;
+		rt->config = fresh;
+		rc = registry_new(&registry, &rt->config, &err);
+	}
+	if (rc < 0) {
+		log_error("%s; going on with the configuration as it was", err.text);
+		if (registry == NULL && old && old->registry)
+			rt->config = old->config;
+		free(old);
+		return;
+	}
+	rt->registry = registry;
+	log_set_level((enum log_level)rt->config.log_level);
+	settle_options(rt, &rt->options);
+	old->next = rt->retired;
+	rt->retired = old;
+}
+
 static void reload(struct pawl_runtime *rt)
 {
 	rt->reload_wanted = false;
 	rt->look = rt->look_all = true;
-	log_notice("looking again: drop directories, activity directories and parked instances (settings and plugins need a restart)");
+	log_notice("reading the configuration again, looking for drops, and trying what is parked (hub, journal, engine and threads_max need a restart)");
+	read_config_again(rt);
 	instances_unpark(rt);
 	effects_poke(rt);
 }
@@ -330,6 +381,16 @@ static void kick_watchdog(struct pawl_runtime *rt, int64_t now)
 	rt->watchdog_at_ns = now + rt->watchdog_ns;
 }
 
+/* What was sent while no runtime was there comes before the attempts that were cut off: so an instance whose activity
+ * brings down the process can be terminated. */
+static void settle(struct pawl_runtime *rt)
+{
+	if (!rt->settling || rt->ready || rt->committing || rt->next.count || rt->flying.count)
+		return;
+	rt->settling = false;
+	works_pump(rt);
+}
+
 /* Everything that can be done now without waiting. */
 static int step(struct pawl_runtime *rt, struct pawl_error *err)
 {
@@ -348,9 +409,11 @@ static int step(struct pawl_runtime *rt, struct pawl_error *err)
 		rc = inbox_look(rt, err);
 	if (rt->purge_count && !rt->committing)
 		inbox_purge_waiting(rt);
-	works_pump(rt);
+	if (!rt->settling)
+		works_pump(rt);
 	if (rc == 0)
 		rc = turns_run(rt, err);
+	settle(rt);
 	effects_archive_ended(rt);
 	kick_watchdog(rt, now);
 	return rc;
@@ -360,13 +423,30 @@ static bool more_to_do(const struct pawl_runtime *rt)
 {
 	bool stalled = rt->stalled_until_ns && rt->os->boot_ns(rt->os->self) < rt->stalled_until_ns;
 
-	if (rt->thread_queue)
+	if (rt->thread_queue && !rt->settling)
 		return true;
-	if (rt->process_queue && !rt->stopping && rt->processes_running < rt->config.workers.processes_max)
+	if (rt->process_queue && !rt->stopping && !rt->settling && rt->processes_running < rt->config.workers.processes_max)
 		return true;
 	if (rt->look || rt->look_all)
 		return !rt->stopping;
 	return !stalled && !rt->committing && !rt->maintaining && (rt->ready || rt->next.count || rt->flying.count);
+}
+
+/* Stacks and their executions lie between what stays: freed, they are holes that only a trim gives back. */
+static void give_memory_back(struct pawl_runtime *rt)
+{
+	int64_t now = rt->os->boot_ns(rt->os->self);
+
+	if (rt->dropped_stacks < TRIM_STACKS)
+		return;
+	if (rt->trim_ns == 0)
+		rt->trim_ns = now + TRIM_AFTER_NS; /* once, when it has become quiet */
+	if (now < rt->trim_ns || rt->committing)
+		return;
+	rt->dropped_stacks = 0;
+	rt->trim_ns = 0;
+	coro_trim();
+	os_memory_trim();
 }
 
 /* Histories are brought to their files when nothing else is going on, but not later than FLUSH_NS, for those who look at
@@ -407,6 +487,8 @@ static bool runtime_loop(void *arg)
 		} else {
 			bool more = more_to_do(rt);
 			more = maintain(rt, !more && has_time(rt)) || more;
+			if (!more)
+				give_memory_back(rt);
 			set_timer(rt);
 			rc = loop_wait(rt->loop, !more, &err);
 		}

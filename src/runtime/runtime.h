@@ -45,7 +45,9 @@ struct effect {
 	struct instance *instance;
 	uint64_t seq;
 	struct pawl_work *work;        /* the attempt that runs, or NULL */
-	uint32_t deferrals, unregistered;
+	uint32_t deferrals;
+	uint32_t unregistered;    /* looks for an activity that nobody has; with growing pauses */
+	bool noted;               /* readers have been told why it waits */
 	bool wall;                /* the time depends on the wall clock: look again when that is set */
 	bool is_timer;
 };
@@ -151,6 +153,11 @@ struct pawl_runtime {
 	struct pawl_message purges[64]; /* wait until no commit is under way */
 	size_t purge_count;
 	bool maintain_failed;
+	bool settling;            /* just started: no attempt begins before what waited in the mailbox is committed */
+	size_t dropped_stacks;    /* since memory was given back */
+	int64_t trim_ns;          /* when that will be done; 0 = not planned */
+	struct retired *retired;  /* configurations from before a reload: attempts may point into them */
+	pawl_options options;     /* as given, for a reload */
 	int64_t flushed_ns, maintain_after_ns, stop_by_ns, watchdog_ns, watchdog_at_ns;
 	uint64_t turns, activities_started, activities_done;
 };
@@ -211,6 +218,7 @@ struct request;
 void requests_serve(struct pawl_runtime *rt);
 void request_finish(struct pawl_runtime *rt, struct request *r, int code, const char *fmt, ...) PAWL_PRINTF(4, 5);
 void requests_of_ended(struct pawl_runtime *rt, struct instance *i);
+void requests_of_refused(struct pawl_runtime *rt, struct instance *i); /* it never was: they wait for one of that id that has ended, or none */
 void requests_close(struct pawl_runtime *rt);
 
 #endif

@@ -458,19 +458,30 @@ static void refuse_entry(struct pawl_runtime *rt, struct batch_entry *e, int rc,
 
 	i->committing = false;
 	turn_drop(i);
-	for (struct mail *m = e->taken; m;) {
-		struct mail *next = m->next;
+	struct mail *taken = e->taken, **end = &i->mail;
+	while (taken) {
+		struct mail *m = taken;
+		taken = m->next;
 		if (m->token && e->create)
 			rt->provider->ops->reject(rt->provider, m->token, err->text);
 		if (m->request)
 			request_finish(rt, m->request, rc, "%s", err->text);
-		mail_free(m);
-		m = next;
+		if (e->create || m->request) {
+			mail_free(m);
+			continue;
+		}
+		m->next = *end; /* kept, in front of what came meanwhile: results of activities come only once */
+		*end = m;
+		end = &m->next;
+		if (!m->next)
+			i->mail_end = &m->next;
 	}
-	if (e->create)
+	if (e->create) {
+		requests_of_refused(rt, i);
 		instance_remove(rt, i);
-	else
+	} else {
 		instance_park(rt, i, PARKED_UNREADABLE, err->text);
+	}
 }
 
 static void flying_advance(struct pawl_runtime *rt)
@@ -525,12 +536,12 @@ static void entry_durable(struct pawl_runtime *rt, struct batch_entry *e)
 	i->committing = false;
 	i->started = true;
 	i->history_bytes += e->len;
-	for (struct mail *m = e->taken; m;) {
+	bool gone = effects_of_turn(rt, i, t);
+	for (struct mail *m = e->taken; m;) { /* only now: a termination's events are the mail's own */
 		struct mail *next = m->next;
 		mail_done(rt, m, MESSAGE_TAKEN, NULL);
 		m = next;
 	}
-	bool gone = effects_of_turn(rt, i, t);
 	free(t);
 	if (gone)
 		return;
@@ -557,6 +568,8 @@ void commit_finished(struct pawl_runtime *rt, struct provider_job *job)
 	} else if (pawl_error_class(rc) == PAWL_CLASS_FENCED) {
 		rt->failed = true;
 		rt->fatal = err;
+	} else if (pawl_error_class(rc) == PAWL_CLASS_PERMANENT) {
+		(void)commit_refused(rt, rc, &err);
 	} else {
 		stall(rt, rc, &err);
 	}

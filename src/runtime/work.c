@@ -245,6 +245,18 @@ static struct mail *result_mail(struct pawl_runtime *rt, struct pawl_work *w)
 	return m;
 }
 
+/* For `pawl status`, until the next attempt. */
+static void tell_deferral(struct pawl_runtime *rt, const struct pawl_work *w, int64_t delay_ms)
+{
+	char at[TEXT_TIME_SIZE], text[PAWL_ERROR_TEXT_MAX + 256];
+
+	text_time(at, rt->os->real_ns(rt->os->self) + delay_ms * 1000000);
+	snprintf(text, sizeof(text), "deferred: activity '%s', next look at %s: %s", w->name, at, w->message);
+	log_info("instance '%s': %s", w->id, text);
+	rt->provider->ops->note(rt->provider, w->id, text);
+	w->effect->noted = true;
+}
+
 static void work_result(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	struct effect *e = w->effect;
@@ -256,7 +268,7 @@ static void work_result(struct pawl_runtime *rt, struct pawl_work *w)
 	effect_forget_work(e);
 	if (w->outcome == WORK_DEFERRED) {
 		e->deferrals++;
-		log_info("instance '%s': activity '%s' is deferred: %s", w->id, w->name, w->message);
+		tell_deferral(rt, w, w->defer_ms > 0 ? w->defer_ms : DEFER_DEFAULT_MS);
 		effect_wait(rt, e, w->defer_ms > 0 ? w->defer_ms : DEFER_DEFAULT_MS);
 		return;
 	}
@@ -427,6 +439,7 @@ static void wait_for_registration(struct pawl_runtime *rt, struct effect *e, con
 		snprintf(text, sizeof(text), "it waits for activity '%s', which is not registered: add it to the program, a plugin, the configuration or an activity directory", item->name);
 		log_warning("instance '%s': %s", e->instance->id, text);
 		rt->provider->ops->note(rt->provider, e->instance->id, text);
+		e->noted = true;
 	}
 	effect_wait(rt, e, wait < UNREGISTERED_MAX_MS ? wait : UNREGISTERED_MAX_MS);
 }
@@ -442,8 +455,9 @@ void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_ite
 		wait_for_registration(rt, e, item);
 		return;
 	}
-	if (e->unregistered)
+	if (e->noted)
 		rt->provider->ops->note(rt->provider, e->instance->id, NULL);
+	e->noted = false;
 	e->unregistered = 0;
 	struct pawl_work *work = work_new(rt, e, item, event, &err);
 	if (!work) {

@@ -83,6 +83,16 @@ enum bench_verdict bench_at_least(double value, double limit);
  * The floor under every durable step: overwrite `bytes` in a file that is preallocated and full of zeros, one fdatasync
  * each, in a closed loop.
  */
+struct floor {
+	char path[1024];
+	char *data;
+	size_t bytes;
+	uint64_t steps;
+	int fd;
+};
+int floor_open(struct floor *f, const char *dir, size_t bytes); /* -1 with errno; close it then too */
+int floor_step(struct floor *f);
+void floor_close(struct floor *f);
 struct bench_result floor_run(const char *dir, size_t bytes, unsigned ops);
 
 #endif

@@ -18,12 +18,12 @@ static void mixed(void)
 
 static void ends(void)
 {
-	cut_profile(1, 2);
+	cut_profile(1, 4);
 }
 
 static void big(void)
 {
-	cut_profile(2, 2);
+	cut_profile(2, 1);
 }
 
 static void executions(void)

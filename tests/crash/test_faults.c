@@ -8,7 +8,6 @@
 #include <errno.h>
 
 #define PATIENCE 3
-#define CUT_STEPS 3
 #define NTH_MAX 100000u
 
 struct kind {
@@ -25,17 +24,17 @@ static const struct kind kinds[] = {
 
 static const int errors[] = { EIO, ENOSPC, EROFS, EMFILE, ENOMEM };
 
-static void cut_now(struct world *w, struct node *n, uint64_t seed)
-{
-	static const enum os_sim_mode modes[] = { OS_SIM_DROP_ALL, OS_SIM_RANDOM, OS_SIM_ORDERED };
+enum after { AFTER_DROP, AFTER_RANDOM, AFTER_KILL, AFTER_COUNT };
 
-	for (unsigned i = 0; i < COUNT_OF(modes) && !crash_over(); i++)
-		if (crash_at("mode", modes[i]))
-			crash_survive(&commit_scenario, w, n->sim, &(struct os_sim_cut){ modes[i], draw(&seed) | 1, 512 });
-	if (!crash_read_only() && crash_at("mode", COUNT_OF(modes) + 1))
-		crash_survive(&commit_scenario, w, n->sim, NULL);
+static void cut_now(struct world *w, struct node *n, enum after how, uint64_t seed)
+{
+	const struct os_sim_cut cut = { how == AFTER_DROP ? OS_SIM_DROP_ALL : OS_SIM_RANDOM, draw(&seed) | 1, 512 };
+
+	if (crash_at("after", how) && !crash_over())
+		crash_survive(&commit_scenario, w, n->sim, how == AFTER_KILL ? NULL : &cut);
 }
 
+/* Behind the failure and the steps that follow, another thing happens to a clone each time. */
 static void steps(struct world *w, struct node *n, uint64_t seed)
 {
 	unsigned since = 0;
@@ -43,10 +42,24 @@ static void steps(struct world *w, struct node *n, uint64_t seed)
 	for (unsigned i = 0; i < w->profile->steps && n->p && !w->over && !crash_over(); i++) {
 		world_step(w, n);
 		bool fired = w->fired || os_sim_fault_fired(n->sim) || crash_sync_failed();
+		if (fired && since < AFTER_COUNT && !crash_read_only() && crash_at("step", i))
+			cut_now(w, n, (enum after)((since + seed) % AFTER_COUNT), seed + i);
 		since += fired;
-		if (fired && since <= CUT_STEPS && crash_at("step", i))
-			cut_now(w, n, seed + i);
 	}
+}
+
+static void end_of_run(struct world *w, struct node *n, uint64_t seed)
+{
+	world_settle(w, n);
+	(void)crash_logged_errors();
+	const char *why = world_differs(w, n, false, false);
+	if (why)
+		crash_fail("at the end: %s", why);
+	if (w->fired) {
+		cut_now(w, n, AFTER_DROP, seed);
+		cut_now(w, n, AFTER_KILL, seed);
+	}
+	node_stop(n);
 }
 
 /* True when the fault fired. */
@@ -63,17 +76,11 @@ static bool one_fault(unsigned workload, const struct kind *kind, int error, uns
 	if (world_start(w, &n))
 		steps(w, &n, nth);
 	world_heal(w, &n);
-	if (crash_read_only() && !crash_over())
-		cut_now(w, &n, nth);
-	else if (n.p && !crash_over() && !w->over) {
-		world_settle(w, &n);
-		(void)crash_logged_errors();
-		const char *why = world_differs(w, &n, false, false);
-		if (why)
-			crash_fail("at the end: %s", why);
-		if (w->fired)
-			cut_now(w, &n, nth);
-		node_stop(&n);
+	if (crash_read_only()) {
+		cut_now(w, &n, AFTER_DROP, nth);
+		cut_now(w, &n, AFTER_RANDOM, nth);
+	} else if (n.p && !crash_over() && !w->over) {
+		end_of_run(w, &n, nth);
 	}
 	bool fired = w->fired;
 	crash_fail_sync(CRASH_SYNC_NONE, 0, 0, false);
@@ -92,21 +99,22 @@ static void every_fault(unsigned workload, const struct kind *kind, int error, b
 			break;
 }
 
-static void all_errors(const struct kind *kind)
+/* Each call of three of the workloads fails with EIO once; other errors, and for longer, at some of them. */
+static void all_errors(const struct kind *kind, unsigned every)
 {
 	for (unsigned e = 0; e < COUNT_OF(errors) && !crash_over(); e++)
 		for (unsigned f = 0; f < 2 && !crash_over(); f++)
 			for (unsigned p = 0; p < profile_count * crash_scale() && !crash_over(); p++)
-				every_fault(p, kind, errors[e], f, e == 0 && f == 0 ? 1 : 11);
+				every_fault(p, kind, errors[e], f, e > 0 || f > 0 ? 17 * every : p % profile_count < 3 ? every : 7 * every);
 }
 
-static void writes(void) { all_errors(&kinds[0]); }
-static void syncs(void) { all_errors(&kinds[1]); }
-static void opens(void) { all_errors(&kinds[2]); }
-static void renames(void) { all_errors(&kinds[3]); }
-static void mkdirs(void) { all_errors(&kinds[4]); }
-static void unlinks(void) { all_errors(&kinds[5]); }
-static void reads(void) { all_errors(&kinds[6]); }
+static void writes(void) { all_errors(&kinds[0], 1); }
+static void syncs(void) { all_errors(&kinds[1], 1); }
+static void opens(void) { all_errors(&kinds[2], 1); }
+static void renames(void) { all_errors(&kinds[3], 1); }
+static void mkdirs(void) { all_errors(&kinds[4], 1); }
+static void unlinks(void) { all_errors(&kinds[5], 1); }
+static void reads(void) { all_errors(&kinds[6], 3); }
 
 static void dir_syncs(void)
 {

@@ -266,6 +266,8 @@ static void step_drop(struct post *post, struct node *n)
 		os->close(os->self, fd);
 		if (rc >= 0 && s->careful)
 			rc = os->rename(os->self, OS_CWD, hidden, OS_CWD, name);
+		if (rc < 0 && post->faulty) /* the user sees it, and cleans up */
+			(void)os->unlink(os->self, OS_CWD, s->careful ? hidden : name);
 		s->durable = rc >= 0 && s->careful && os_sync_dir(os, OS_CWD, dir) == 0;
 	} else if (!crash_is_off(n)) {
 		post->count--; /* no events/ yet */

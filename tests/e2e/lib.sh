@@ -58,6 +58,7 @@ run_tests() {
 		mkdir -p "$dir"
 		(_run_test "$name") >"$dir/.output" 2>&1 </dev/null
 		status=$?
+		_look_for_sanitizer_reports && [ $status -ne 77 ] && status=1
 		case $status in
 		0) passed=$((passed + 1)) && echo "ok $name" && { [ -n "${E2E_KEEP:-}" ] || rm -rf "$dir"; } ;;
 		77) skipped=$((skipped + 1)) && echo "skipped $name: $(cat "$dir/.why")" && rm -rf "$dir" ;;
@@ -72,6 +73,12 @@ run_tests() {
 	[ "$skipped" -eq 0 ] || echo "$skipped skipped"
 	echo "$passed passed, $failed failed"
 	[ "$failed" -eq 0 ]
+}
+
+# Also of a runtime that was killed before its exit code could tell.
+_look_for_sanitizer_reports() {
+	grep -sE 'ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error: ' "$dir"/log* "$dir"/.[oe]* >"$dir/.reports" || return 1
+	head -n 1 "$dir/.reports" >"$dir/.why"
 }
 
 _evidence() {
@@ -148,7 +155,7 @@ new_hub() {
 
 start_runtime() { # [OPTION...]
 	GENERATION=$((GENERATION + 1))
-	rm -f "$log" # each start has its own log
+	[ ! -e "$log" ] || mv "$log" "$log.$((GENERATION - 1))" # each start has its own log
 	"$program" run $volatile "$@" 2>"$log" >&2 &
 	runtime=$!
 	pids="$pids $runtime"

@@ -69,7 +69,7 @@ a_restart_in_the_same_boot_goes_by_the_boot_clock() {
 	expect_eq "status of a timer of an hour, two years before" Running "$(status_of long)"
 }
 
-# A timer of an hour and one of two seconds, cut by a reboot.
+# A timer of an hour and one of four seconds, cut by a reboot.
 _reboot() { # POLICY SECONDS THAT THE WALL CLOCK IS OFF THEN
 	new_hub "timers: {after_reboot: $1}"
 	needs yaml
@@ -77,10 +77,11 @@ _reboot() { # POLICY SECONDS THAT THE WALL CLOCK IS OFF THEN
 	_boot 1
 	start_ready
 	start timer hour 3600000
-	start timer seconds 2000
+	start timer seconds 4000
 	wait_events hour TimerCreated 1
 	wait_events seconds TimerCreated 1
 	kill_runtime
+	[ "$(status_of seconds)" = Running ] || skip "this machine is too slow for a timer of four seconds"
 	_boot 2
 	echo "$2" >"$E2E_CLOCK"
 	start_ready
@@ -102,7 +103,7 @@ after_a_reboot_wall_still_waits_for_what_is_not_due() {
 after_a_reboot_restart_begins_anew() {
 	_reboot restart 7200
 	expect_eq "status of a timer of an hour" Running "$(status_of hour)"
-	expect_eq "status of a timer of two seconds" Running "$(status_of seconds)"
+	expect_eq "status of a timer of four seconds" Running "$(status_of seconds)"
 	expect_output seconds slept
 }
 

@@ -21,7 +21,7 @@ _start_some() { # ROUND
 	esac
 }
 
-# One event for each collector that wants more: by turns a file and a message.
+# One event for each collector that wants more: for some a file, for others a message (in order each, but not together).
 _feed() {
 	local c id
 	for c in "${!fed[@]}"; do
@@ -29,7 +29,7 @@ _feed() {
 		id=collector-$c
 		[ -d "$hub/instances/$id/events" ] || continue
 		fed[$c]=$((fed[$c] + 1))
-		if [ $((fed[$c] % 5)) -eq 4 ]; then
+		if [ $((c % 20)) -eq 0 ]; then
 			expect 0 "$PAWL" -q raise "$id" go -d "${fed[$c]}"
 		else
 			echo "${fed[$c]}" >"$hub/instances/$id/events/go@k${fed[$c]}"

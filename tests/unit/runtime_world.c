@@ -117,6 +117,15 @@ static struct pawl_provider_ops ops;
 static void (*on_loop)(struct pawl_runtime *rt); /* with the lock */
 static struct pawl_runtime *on_loop_rt;
 
+static int fault(struct pawl_error *err, int code, const char *text)
+{
+	if (err) {
+		*err = (struct pawl_error){ .code = code };
+		snprintf(err->text, sizeof(err->text), "%s", text);
+	}
+	return code;
+}
+
 struct held_job {
 	struct pawl_job job;
 	struct pawl_job *real; /* NULL: it fails */
@@ -162,7 +171,7 @@ static int held_end(struct pawl_job *job, struct pawl_error *err)
 	if (j->real)
 		rc = j->real->end(j->real, err);
 	else
-		*err = (struct pawl_error){ rc, 0, "the test lets the commit fail at its end" };
+		(void)fault(err, rc, "the test lets the commit fail at its end");
 	rw_lock();
 	rw_storage.failed += rc < 0;
 	rw_storage.commits += rc == 0;
@@ -243,10 +252,8 @@ static int maintain(struct pawl_provider *p, bool idle, struct pawl_job **job, s
 	int rc = take_fault(&rw_storage.maintain_times, rw_storage.maintain_code);
 	rw_ring();
 	rw_unlock();
-	if (rc < 0) {
-		*err = (struct pawl_error){ rc, 0, "the test lets maintenance fail" };
-		return rc;
-	}
+	if (rc < 0)
+		return fault(err, rc, "the test lets maintenance fail");
 	return real_ops->maintain(p, idle, job, err);
 }
 
@@ -276,16 +283,32 @@ static void note(struct pawl_provider *p, const char *id, const char *text)
 static int read_history(struct pawl_provider *p, const char *id, uint64_t execution, char **out, size_t *len, uint64_t *which,
                         struct pawl_error *err)
 {
-	if (strcmp(id, NOBODY) == 0) {
-		rw_lock();
-		void (*fn)(struct pawl_runtime *rt) = on_loop;
-		struct pawl_runtime *rt = on_loop_rt;
-		on_loop = NULL;
-		rw_unlock();
-		if (fn)
-			fn(rt);
-	}
+	bool nobody = strcmp(id, NOBODY) == 0;
+
+	rw_lock();
+	void (*fn)(struct pawl_runtime *rt) = nobody ? on_loop : NULL;
+	struct pawl_runtime *rt = on_loop_rt;
+	on_loop = nobody ? NULL : on_loop;
+	rw_unlock();
+	if (fn)
+		fn(rt);
+	rw_lock();
+	rw_storage.reads++;
+	int rc = nobody ? 0 : take_fault(&rw_storage.read_times, rw_storage.read_code);
+	rw_ring();
+	rw_unlock();
+	if (rc < 0)
+		return fault(err, rc, "the test lets reading fail");
 	return real_ops->read(p, id, execution, out, len, which, err);
+}
+
+static int read_spill(struct pawl_provider *p, const char *id, const char *name, char **out, size_t *len, struct pawl_error *err)
+{
+	rw_lock();
+	int rc = take_fault(&rw_storage.spill_times, rw_storage.spill_code);
+	rw_ring();
+	rw_unlock();
+	return rc < 0 ? fault(err, rc, "the test lets reading a payload fail") : real_ops->read_spill(p, id, name, out, len, err);
 }
 
 static int open_provider(const struct pawl_provider_options *options, struct pawl_provider **out, struct pawl_error *err)
@@ -307,6 +330,7 @@ static void wrap(const struct pawl_provider_ops *real)
 	ops.ack = ack;
 	ops.note = note;
 	ops.read = read_history;
+	ops.read_spill = read_spill;
 	rw_storage = (struct rw_storage){ 0 };
 }
 
@@ -355,6 +379,13 @@ void rw_boot_clock(int64_t ms)
 void rw_wall_clock(int64_t ms)
 {
 	atomic_store(&wall_ahead, ms);
+}
+
+void rw_pass(struct runtime_world *w, int64_t ms)
+{
+	atomic_fetch_add(&boot_ahead, ms);
+	atomic_fetch_add(&wall_ahead, ms);
+	loop_wake(w->rt->loop);
 }
 
 void rw_boot_id(const char *id)
@@ -528,13 +559,25 @@ void rw_restart(struct runtime_world *w)
 	rw_begin(w);
 }
 
-void rw_crash(struct runtime_world *w)
+/* Only whoever looks finds out. */
+static void want_look(struct pawl_runtime *rt)
+{
+	rt->look = true;
+}
+
+void rw_fence(struct runtime_world *w)
 {
 	assert_int_equal(memory_provider_steal(w->hub), 0);
-	loop_wake(w->rt->loop);
-	/* it finds out when it looks for mail, or commits */
-	(void)pawl_raise(w->rt, NOBODY, "wake", NULL, false, NULL);
-	(void)pawl_start(w->rt, "rw-fenced", NULL, NULL, false, NULL, NULL);
+	rw_lock();
+	on_loop = want_look;
+	on_loop_rt = w->rt;
+	rw_unlock();
+	(void)pawl_wait(w->rt, NOBODY, BOUND_S * 1000, NULL, NULL);
+}
+
+void rw_crash(struct runtime_world *w)
+{
+	rw_fence(w);
 	assert_int_equal(rw_join(w), PAWL_EFENCED);
 	rw_close(w);
 }
@@ -628,14 +671,19 @@ void rw_reload(struct runtime_world *w)
 
 /* ---- what is in the hub ---- */
 
+/* A reader of its own each time: one on disk may keep what it has seen of the journal for a moment. */
 char *rw_history(struct runtime_world *w, const char *id, uint64_t execution)
 {
+	struct pawl_provider_options options = { .hub = w->hub, .allow_volatile = true, .read_only = true };
+	struct pawl_provider *reader = NULL;
 	char *text = NULL;
 	size_t len;
 	uint64_t which;
 
-	if (w->client->ops->read(w->client, id, execution, &text, &len, &which, NULL) < 0)
+	assert_int_equal(real_ops->open(&options, &reader, NULL), 0);
+	if (real_ops->read(reader, id, execution, &text, &len, &which, NULL) < 0)
 		text = strdup("");
+	real_ops->close(reader);
 	assert_non_null(text);
 	return text;
 }

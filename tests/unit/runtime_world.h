@@ -52,6 +52,7 @@ void rw_end(struct runtime_world *w);   /* stop without an error, and close */
 void rw_restart(struct runtime_world *w);
 /* Another owner takes the hub: pawl_run ends with PAWL_EFENCED, nothing that was on its way is saved. Memory only. */
 void rw_crash(struct runtime_world *w);
+void rw_fence(struct runtime_world *w); /* only the first half: the runtime is about to find out */
 
 /* ---- what a program does ---- */
 
@@ -124,13 +125,15 @@ void rw_log_forget(void);
 struct rw_storage {
 	int begin_times, begin_code;       /* so many commits fail when they begin, */
 	int end_times, end_code;           /* at their end, */
-	int maintain_times, maintain_code; /* and maintenance */
+	int maintain_times, maintain_code; /* and maintenance, */
+	int read_times, read_code;         /* and reading a history, */
+	int spill_times, spill_code;       /* and a payload in a file */
 	const char *taken[4];              /* creating one of these is refused as taken, */
 	bool refuse_at_end;                /* when the commit ends, not when it begins */
 	const char *full;                  /* records of this one are refused as too big */
 	bool hold;                         /* commits stop on their way */
 	bool forget_acks;                  /* as when the power goes between commit and ack */
-	unsigned begins, holding, failed, commits, maintains, notes; /* what happened */
+	unsigned begins, holding, failed, commits, maintains, reads, notes; /* what happened */
 	size_t records_most;               /* records of the largest commit that succeeded */
 };
 extern struct rw_storage rw_storage;
@@ -142,6 +145,7 @@ void rw_release(void);
 const struct os *rw_os(void);
 void rw_boot_clock(int64_t ms);      /* CLOCK_BOOTTIME is that far ahead */
 void rw_wall_clock(int64_t ms);
+void rw_pass(struct runtime_world *w, int64_t ms); /* so much more time goes by on both, and the loop looks */
 void rw_boot_id(const char *id);
 void rw_no_randomness(bool none);
 /* Does the loop sleep? Counted are its looks at the clock while nothing happens. */

@@ -1,5 +1,6 @@
 /* Dropped files where the order of things must be exact, so on the simulated OS (the real ones: tests/e2e/test_drops.sh). */
 #include "os/os_sim.h"
+#include <errno.h>
 #include <pawl/provider.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,6 +127,22 @@ static void empty_and_gone(void **state)
 	assert_int_equal(again, -1);
 }
 
+/* `echo yes > go` on a full disk fails, and leaves this behind. */
+static void empty_on_full_disk(void **state)
+{
+	struct world *w = *state;
+	struct os_stat st;
+	int64_t again;
+
+	drop(w, "go", "");
+	os_sim_set_capacity(w->sim, 1);
+	assert_int_equal(look(w, &again), 0);
+	os_sim_advance(w->sim, (again + 1) * 1000000);
+	assert_int_equal(look(w, &again), 0);
+	os_sim_set_capacity(w->sim, 0);
+	assert_int_equal(w->user->stat(w->user->self, w->events, "go", &st), -ENOENT);
+}
+
 static void half_of_json(void **state)
 {
 	struct world *w = *state;
@@ -192,6 +209,7 @@ int main(void)
 		T("an empty file that gets its content a moment later is taken with it", empty_at_first),
 		T("a file that stays empty is an event without payload", empty_for_good),
 		T("an empty file that goes away is forgotten", empty_and_gone),
+		T("an empty file on a full disk is rejected", empty_on_full_disk),
 		T("half of a JSON text waits for the rest", half_of_json),
 		T("half of a JSON text is rejected after a minute", half_of_json_for_a_minute),
 		T("a file that is open for writing waits until it is closed", still_open),
