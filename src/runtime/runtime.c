@@ -368,6 +368,8 @@ static void set_timer(struct pawl_runtime *rt)
 		earliest(&at, rt->stalled_until_ns);
 	if (rt->maintain_failed && !rt->maintaining)
 		earliest(&at, rt->maintain_after_ns);
+	if (rt->trim_ns && !busy && !rt->stopping)
+		earliest(&at, rt->trim_ns);
 	if (rt->watchdog_ns > 0)
 		earliest(&at, rt->watchdog_at_ns);
 	loop_set_timer(rt->loop, at);

@@ -1,5 +1,6 @@
 /* rig.c - hubs, runtimes, children; and what the kernel says of a process. */
 #include "rig.h"
+#include "os/memory.h"
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -12,9 +13,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #define POLL_US 200
 
@@ -39,9 +37,7 @@ const char *rig_begin(int argc, char **argv, const char *name)
 {
 	const char *env = getenv("BENCH_DIR"), *dir = argc > 1 ? argv[1] : env && *env ? env : ".";
 
-#ifdef __GLIBC__
-	mallopt(M_ARENA_MAX, 1);
-#endif
+	os_memory_one_heap();
 	log_set_level(LOG_LEVEL_ERROR);
 	log_set_sink(log_errors, NULL);
 	snprintf(root, sizeof(root), "%s/bench-%s.%ld", dir, name, (long)getpid());
