@@ -1,5 +1,5 @@
 /*
- * drops.c - files that people, scripts and bridges drop: DESIGN section 9, docs/FORMAT.md "Dropping an event".
+ * drops.c - files that people, scripts and bridges drop; the rules are in docs/FORMAT.md, "Dropping an event".
  *
  *	instances/ID/events/EVENT[@KEY][.ext]   raises EVENT
  *	inbox/ID.EVENT[@KEY][.ext]              raises EVENT for ID

@@ -66,7 +66,7 @@ void bench_print_head(void);
 void bench_print(const struct bench_result *r); /* one line on stdout; "-" for what is not known */
 
 /*
- * A table of results: what | measured | budget (DESIGN.md section 10) | verdict.
+ * A table of results: what | measured | budget | verdict.
  *
  *	bench_table("chain");
  *	bench_row("step, p50", "<= 1.3 x fdatasync", bench_at_most(ratio, 1.3), "%.2f x", ratio);
