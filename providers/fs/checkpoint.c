@@ -213,9 +213,10 @@ static int rewrite_all(struct checkpoint_job *c)
 	int rc = journal_open(j, false, &c->err);
 	if (rc == 0) {
 		rc = overlay_load(&o, j, &c->err);
+		bool loaded = rc == 0;
 		for (size_t i = 0; rc == 0 && i < c->count; i++)
 			rc = rewrite_target(c, &c->targets[i], &o);
-		if (rc == 0)
+		if (loaded)
 			overlay_release(&o);
 		journal_close(j);
 	}

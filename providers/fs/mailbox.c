@@ -657,11 +657,12 @@ static int attend_new(struct fs *fs, const char *id)
 {
 	struct mailbox *m = fs->mailbox;
 	char path[PATH_SIZE];
-	struct attended *a = calloc(1, sizeof(*a));
+	size_t size = strlen(id) + 1;
+	struct attended *a = malloc(sizeof(*a) + size);
 
 	if (!a)
 		return PAWL_ENOMEM;
-	snprintf(a->id, sizeof(a->id), "%s", id);
+	memcpy(a->id, id, size);
 	snprintf(path, sizeof(path), "instances/%s/events", id);
 	a->number = fs->os->watch_add(fs->os->self, m->watch, fs->hub, path, WATCH_DROPS);
 	if (a->number < 0 || map_put(&m->attended_numbers, slice_make(&a->number, sizeof(a->number)), a, NULL) < 0) {

@@ -22,7 +22,7 @@ struct look {
 /* An instance whose events/ is watched. */
 struct attended {
 	int number;
-	char id[TEXT_INSTANCE_ID_MAX + 1];
+	char id[];
 };
 
 struct mailbox {

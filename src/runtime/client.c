@@ -334,6 +334,17 @@ static int close_waiters(void *arg, struct slice key, void *value)
 	return 0;
 }
 
+/* Turns that were never saved: the hub was lost, or the storage did not work until the end. */
+static void close_batch(struct pawl_runtime *rt, const struct batch *b, size_t from)
+{
+	for (size_t n = from; n < b->count; n++)
+		for (struct mail *m = b->entries[n].taken; m; m = m->next) {
+			if (m->request)
+				request_finish(rt, m->request, PAWL_ECANCELED, "the runtime stopped");
+			m->request = NULL;
+		}
+}
+
 void requests_close(struct pawl_runtime *rt)
 {
 	pthread_mutex_lock(&rt->request_lock);
@@ -347,5 +358,7 @@ void requests_close(struct pawl_runtime *rt)
 		request_finish(rt, r, PAWL_ECANCELED, "the runtime stopped");
 		r = next;
 	}
+	close_batch(rt, &rt->next, 0);
+	close_batch(rt, &rt->flying, rt->flying_from);
 	(void)map_each(&rt->instances, close_waiters, rt);
 }

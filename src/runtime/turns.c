@@ -577,7 +577,7 @@ void commit_finished(struct pawl_runtime *rt, struct provider_job *job)
 
 static int commit_next(struct pawl_runtime *rt, struct pawl_error *err)
 {
-	if (rt->committing || rt->os->boot_ns(rt->os->self) < rt->stalled_until_ns)
+	if (rt->committing || rt->failed || rt->os->boot_ns(rt->os->self) < rt->stalled_until_ns)
 		return 0;
 	if (rt->flying.count == 0 && rt->next.count > 0) {
 		struct batch empty = rt->flying;

@@ -158,7 +158,9 @@ static struct pawl_work *work_of_event(struct pawl_runtime *rt, const struct ins
 	if (!w)
 		return err_nomem(err), NULL;
 	if (e->data_file.data) {
-		if (rt->provider->ops->read_spill(rt->provider, i->id, e->data_file.data, &w->spilled, &w->input_len, err) < 0) {
+		char file[TEXT_NAME_MAX];
+		snprintf(file, sizeof(file), "%.*s", SLICE_FMT(e->data_file));
+		if (rt->provider->ops->read_spill(rt->provider, i->id, file, &w->spilled, &w->input_len, err) < 0) {
 			free(w);
 			return NULL;
 		}

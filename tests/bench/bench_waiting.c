@@ -12,7 +12,7 @@
 
 #define INSTANCES 10000
 #define FEW_STACKS 100
-#define SETTLE_US 1500000 /* histories reach their files */
+#define SETTLE_US 3000000 /* histories reach their files, free memory goes back */
 
 static int wait_for_go(pawl_ctx *ctx, const char *input)
 {
@@ -43,7 +43,7 @@ static void start_all(int fd, const void *arg)
 	rig_open(&h, o->hub, &(pawl_options){ .config = "", .resident_max = o->resident_max });
 	rig_run(&h);
 	rig_sleep_us(200000);
-	r.empty_kib = rig_private_kib(getpid());
+	r.empty_kib = rig_private_kib(getpid(), NULL);
 	int64_t begin_ns = bench_now_ns();
 	for (unsigned n = 0; n < o->instances; n++) {
 		snprintf(id, sizeof(id), "w%u", n);
@@ -52,7 +52,7 @@ static void start_all(int fd, const void *arg)
 	rig_wait_turns(&h, o->instances);
 	r.start_s = (double)(bench_now_ns() - begin_ns) / 1e9;
 	rig_sleep_us(SETTLE_US);
-	r.all_kib = rig_private_kib(getpid());
+	r.all_kib = rig_private_kib(getpid(), NULL);
 	r.resident = (double)h.rt->resident;
 	rig_tell(fd, &r, sizeof(r));
 	pause();
@@ -66,7 +66,7 @@ static void take_over(int fd, const void *arg)
 	struct rig h;
 	char id[32];
 
-	r.empty_kib = rig_private_kib(getpid());
+	r.empty_kib = rig_private_kib(getpid(), NULL);
 	int64_t begin_ns = bench_now_ns();
 	rig_open(&h, o->hub, NULL);
 	r.open_ms = (double)(bench_now_ns() - begin_ns) / 1e6;
@@ -76,7 +76,7 @@ static void take_over(int fd, const void *arg)
 		rig_die("cannot raise", &err);
 	r.answer_ms = (double)(bench_now_ns() - begin_ns) / 1e6;
 	rig_sleep_us(SETTLE_US);
-	r.all_kib = rig_private_kib(getpid());
+	r.all_kib = rig_private_kib(getpid(), NULL);
 	rig_tell(fd, &r, sizeof(r));
 	pause();
 }

@@ -191,19 +191,24 @@ void rig_hear(const struct child *c, void *data, size_t size)
 
 /* ---- what the kernel says ---- */
 
-double rig_private_kib(pid_t pid)
+double rig_private_kib(pid_t pid, double *dirty_kib)
 {
 	char path[64], line[128];
-	unsigned long kib, sum = 0;
+	unsigned long kib, sum = 0, dirty = 0;
 
 	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)pid);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Private_Clean: %lu", &kib) == 1 || sscanf(line, "Private_Dirty: %lu", &kib) == 1)
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Private_Clean: %lu", &kib) == 1)
 			sum += kib;
+		else if (sscanf(line, "Private_Dirty: %lu", &kib) == 1)
+			sum += dirty = kib;
+	}
 	fclose(f);
+	if (dirty_kib)
+		*dirty_kib = (double)dirty;
 	return (double)sum;
 }
 

@@ -51,7 +51,8 @@ void rig_kill(struct child *c); /* -9, and waits */
 void rig_tell(int fd, const void *data, size_t size);
 void rig_hear(const struct child *c, void *data, size_t size);
 
-double rig_private_kib(pid_t pid);      /* clean and dirty pages of its own; < 0: not known */
+/* Pages of its own; < 0: not known. *dirty_kib (may be NULL): those of them that are no file's. */
+double rig_private_kib(pid_t pid, double *dirty_kib);
 uint64_t rig_switches(pid_t pid, uint64_t *voluntary); /* of all its threads, since they began */
 
 #endif

@@ -244,7 +244,8 @@ static int any_sync(void *self, int fd, bool data)
 	bad.failed = bad.failed || hit;
 	if (hit && is_dir) {
 		bad.read_only = true;
-		os_sim_fail_ops(bad.sim, OS_SIM_OP_WRITE | OS_SIM_OP_TRUNCATE | OS_SIM_OP_SYNC | OS_SIM_OP_RENAME | OS_SIM_OP_UNLINK | OS_SIM_OP_MKDIR);
+		os_sim_fail_ops(bad.sim, OS_SIM_OP_WRITE | OS_SIM_OP_TRUNCATE | OS_SIM_OP_SYNC | OS_SIM_OP_RENAME |
+		                         OS_SIM_OP_UNLINK | OS_SIM_OP_MKDIR);
 		os_sim_fail_nth(bad.sim, 1, EROFS, true);
 	}
 	return rc;
@@ -414,8 +415,8 @@ static bool start_again(struct node *n, const char *when)
 }
 
 /* Power fails in the n-th operation of recovery and of the maintenance behind it, for every n. */
-static void cut_recovery(const struct scenario *s, const void *state, const struct os_sim *after_cut, struct outcome *first,
-                         uint64_t seed)
+static void cut_recovery(const struct scenario *s, const void *state, const struct os_sim *after_cut,
+                         const struct outcome *first, uint64_t seed)
 {
 	for (unsigned stop = 1; stop < OPS_MAX && !crash_over(); stop++) {
 		struct node n = { .sim = os_sim_clone(after_cut) };
@@ -431,7 +432,8 @@ static void cut_recovery(const struct scenario *s, const void *state, const stru
 			(void)node_settle(&n);
 		bool done = !crash_is_off(&n);
 		look("in the recovery", &n);
-		node_cut(&n, &(struct os_sim_cut){ stop % 4 ? OS_SIM_RANDOM : OS_SIM_DROP_ALL, draw(&seed) | 1, stop & 1 ? 512 : 4096 });
+		const struct os_sim_cut how = { stop % 4 ? OS_SIM_RANDOM : OS_SIM_DROP_ALL, draw(&seed) | 1, stop & 1 ? 512 : 4096 };
+		node_cut(&n, &how);
 		(void)crash_logged_errors();
 		look("after a cut in the recovery", &n);
 		if (start_again(&n, "after a cut in the recovery"))
@@ -442,7 +444,8 @@ static void cut_recovery(const struct scenario *s, const void *state, const stru
 	}
 }
 
-static void survive(const struct scenario *s, const void *state, const struct os_sim *from, const struct os_sim_cut *how, bool again)
+static void survive(const struct scenario *s, const void *state, const struct os_sim *from, const struct os_sim_cut *how,
+                    bool again)
 {
 	struct node n = { .sim = os_sim_clone(from) };
 	struct outcome o = { .decided = false };
@@ -504,7 +507,7 @@ static void all_outcomes(const struct scenario *s, const void *state, const stru
 
 void crash_cut_everywhere(const struct scenario *s, unsigned workload)
 {
-	unsigned every = s->stop_every ? s->stop_every : 1;
+	unsigned every = (s->stop_every ? s->stop_every : 1) * CRASH_STRIDE;
 
 	if (!crash_at("workload", workload))
 		return;

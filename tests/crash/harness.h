@@ -53,6 +53,17 @@ bool crash_read_only(void);
 /* How much more than usual to try: PAWL_CRASH_SCALE, 1 by default. */
 unsigned crash_scale(void);
 
+/* Sanitizers make all of this some times slower: then every second point will do. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+	__has_feature(thread_sanitizer)
+#define CRASH_STRIDE 2u
+#else
+#define CRASH_STRIDE 1u
+#endif
+
 static inline uint64_t draw(uint64_t *seed)
 {
 	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
@@ -98,7 +109,7 @@ struct scenario {
 	void (*check)(const void *state, struct node *n, struct outcome *o); /* after each recovery; crash_fail */
 	void (*go_on)(const void *state, struct node *n);                    /* new work after the first recovery */
 	unsigned ordered, random;                    /* outcomes of these kinds for each stopping point */
-	unsigned again_every;                        /* cut recovery itself at every operation, for one stopping point in so many */
+	unsigned again_every;                        /* cut recovery itself everywhere, for one stopping point in so many */
 	unsigned stop_every;                         /* 0, 1: every operation; else one in so many */
 };
 
@@ -172,6 +183,8 @@ bool world_start(struct world *w, struct node *n);
 void world_heal(struct world *w, struct node *n);
 /* Finish the maintenance that is under way, and do all that is left. */
 void world_settle(struct world *w, struct node *n);
+/* Only what is under way: its job must not be forgotten. */
+void world_finish(struct world *w, struct node *n);
 /* NULL, or in what the hub is not what the model says. */
 const char *world_differs(const struct world *w, struct node *n, bool next, bool went_on);
 /* The same for one instance. */

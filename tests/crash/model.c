@@ -155,7 +155,7 @@ static int maintain_step(struct world *w, struct node *n, bool idle)
 	return w->maintenance && rc >= 0 ? 1 : rc;
 }
 
-static void finish_maintenance(struct world *w, struct node *n)
+void world_finish(struct world *w, struct node *n)
 {
 	while (w->maintenance)
 		(void)maintain_step(w, n, true);
@@ -166,7 +166,7 @@ void world_settle(struct world *w, struct node *n)
 	for (int i = 0; i < 200 && !w->over && !crash_is_off(n); i++)
 		if (maintain_step(w, n, true) == 0)
 			break;
-	finish_maintenance(w, n);
+	world_finish(w, n);
 }
 
 /* ---- commits ---- */
@@ -201,7 +201,8 @@ static void plan_lines(struct world *w, struct plan *p, struct instance *in, boo
 	p->parts[p->count].execution = e;
 	p->parts[p->count].at = at;
 	p->parts[p->count].end = text->len;
-	p->records[p->count++] = (struct pawl_record){ .instance = in->id, .execution = e + 1, .offset = at, .create = create, .end = end };
+	p->records[p->count++] = (struct pawl_record){ .instance = in->id, .execution = e + 1, .offset = at,
+		.create = create, .end = end };
 }
 
 static void plan_spill(struct world *w, struct plan *p, struct instance *in)
@@ -253,7 +254,8 @@ static void plan_batch(struct world *w, struct plan *p)
 		wanted -= p->count > had;
 	}
 	for (size_t i = 0; i < p->count; i++) {
-		p->records[i].data = p->parts[i].in->lives[p->parts[i].in->next.life].text[p->parts[i].execution].data + p->parts[i].at;
+		struct life *l = &p->parts[i].in->lives[p->parts[i].in->next.life];
+		p->records[i].data = l->text[p->parts[i].execution].data + p->parts[i].at;
 		p->records[i].len = p->parts[i].end - p->parts[i].at;
 	}
 }
@@ -345,7 +347,7 @@ static void purge(struct world *w, struct node *n)
 
 static void reopen(struct world *w, struct node *n)
 {
-	finish_maintenance(w, n);
+	world_finish(w, n);
 	if (crash_is_off(n))
 		return;
 	node_stop(n);
@@ -385,7 +387,7 @@ void world_run(void *state, struct node *n)
 	for (unsigned i = 0; i < w->profile->steps && n->p && !w->over && !crash_is_off(n); i++)
 		world_step(w, n);
 	if (n->p)
-		finish_maintenance(w, n);
+		world_finish(w, n);
 }
 
 /* ---- what is there ---- */
@@ -439,7 +441,8 @@ static const char *text_differs(struct node *n, const char *id, uint64_t executi
 		why = differs("execution %llu of '%s' has %zu bytes, not %zu", (unsigned long long)execution, id, got, len);
 	for (size_t i = 0; !why && i < len; i++)
 		if (text[i] != want[i])
-			why = differs("execution %llu of '%s' is not what was committed, from byte %zu of %zu", (unsigned long long)execution, id, i, len);
+			why = differs("execution %llu of '%s' is not what was committed, from byte %zu of %zu",
+			              (unsigned long long)execution, id, i, len);
 	free(text);
 	return why;
 }

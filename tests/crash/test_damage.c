@@ -81,7 +81,8 @@ static void read_segment(struct disk *d, unsigned segment, const char *text, siz
 		    crc32c(0, text + at + 8, FRAME_HEAD - 8 + payload) != get(text + at + 4, 4))
 			break;
 		struct frame *f = &d->frames[d->count++];
-		*f = (struct frame){ segment, at, at + FRAME_HEAD + payload, get(text + at + 16, 8), get(text + at + 32, 8), { { 0 } }, 0 };
+		*f = (struct frame){ .segment = segment, .at = at, .end = at + FRAME_HEAD + payload, .lsn = get(text + at + 16, 8),
+			.checkpoint = get(text + at + 32, 8) };
 		read_frame(d, text, f, (unsigned)get(text + at + 44, 3));
 		d->newest = f->lsn > d->newest ? f->lsn : d->newest;
 		d->checkpoint = f->checkpoint > d->checkpoint ? f->checkpoint : d->checkpoint;
@@ -172,7 +173,8 @@ static bool is_prefix(const struct instance *in, struct node *n)
 		size_t len = 0;
 		uint64_t which;
 		if (n->p->ops->read(n->p, in->id, e + 1, &text, &len, &which, NULL) == 0)
-			good = len <= v->len[e] && memcmp(text, in->lives[v->life].text[e].data, len) == 0 && (len == 0 || text[len - 1] == '\n');
+			good = len <= v->len[e] && memcmp(text, in->lives[v->life].text[e].data, len) == 0 &&
+			       (len == 0 || text[len - 1] == '\n');
 		free(text);
 	}
 	return good;

@@ -17,7 +17,8 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-	{ "write", OS_SIM_OP_WRITE | OS_SIM_OP_TRUNCATE }, { "sync of a file", 0, CRASH_SYNC_FILE }, { "open", OS_SIM_OP_OPEN },
+	{ "write", OS_SIM_OP_WRITE | OS_SIM_OP_TRUNCATE },
+	{ "sync of a file", 0, CRASH_SYNC_FILE }, { "open", OS_SIM_OP_OPEN },
 	{ "rename", OS_SIM_OP_RENAME }, { "mkdir", OS_SIM_OP_MKDIR }, { "unlink", OS_SIM_OP_UNLINK },
 	{ "read", OS_SIM_OP_READ | OS_SIM_OP_LIST | OS_SIM_OP_STAT }, { "sync of a directory", 0, CRASH_SYNC_DIR },
 };
@@ -76,6 +77,8 @@ static bool one_fault(unsigned workload, const struct kind *kind, int error, uns
 	if (world_start(w, &n))
 		steps(w, &n, nth);
 	world_heal(w, &n);
+	if (n.p)
+		world_finish(w, &n);
 	if (crash_read_only()) {
 		cut_now(w, &n, AFTER_DROP, nth);
 		cut_now(w, &n, AFTER_RANDOM, nth);
@@ -105,7 +108,8 @@ static void all_errors(const struct kind *kind, unsigned every)
 	for (unsigned e = 0; e < COUNT_OF(errors) && !crash_over(); e++)
 		for (unsigned f = 0; f < 2 && !crash_over(); f++)
 			for (unsigned p = 0; p < profile_count * crash_scale() && !crash_over(); p++)
-				every_fault(p, kind, errors[e], f, e > 0 || f > 0 ? 17 * every : p % profile_count < 3 ? every : 7 * every);
+				every_fault(p, kind, errors[e], f,
+				            CRASH_STRIDE * every * (e > 0 || f > 0 ? 17 : p % profile_count < 3 ? 1 : 7));
 }
 
 static void writes(void) { all_errors(&kinds[0], 1); }

@@ -93,8 +93,8 @@ struct received {
 	const struct post *post;
 };
 
-static const enum pawl_message_kind kinds[] = { PAWL_MESSAGE_START, PAWL_MESSAGE_RAISE, PAWL_MESSAGE_CANCEL, PAWL_MESSAGE_RAISE,
-	PAWL_MESSAGE_RAISE };
+static const enum pawl_message_kind kinds[] = { [BY_START] = PAWL_MESSAGE_START, [BY_RAISE] = PAWL_MESSAGE_RAISE,
+	[BY_CANCEL] = PAWL_MESSAGE_CANCEL, [BY_DROP] = PAWL_MESSAGE_RAISE, [BY_INBOX] = PAWL_MESSAGE_RAISE };
 
 static int on_message(void *arg, struct pawl_message *m)
 {
@@ -156,7 +156,10 @@ static int take_in(struct node *n, const struct received *r, uint64_t *sizes, st
 		if (!start && sizes[s->instance] == 0)
 			continue; /* its start could not be taken in */
 		line_of(r->serials[i], &line);
-		const struct pawl_record record = { .instance = m->instance, .execution = 1, .offset = sizes[s->instance], .data = line.data,
+		char id[16];
+		instance_name(id, sizeof(id), s->instance);
+		bool ack_first = !start && crash_planted("unlinkfirst");
+		const struct pawl_record record = { .instance = id, .execution = 1, .offset = sizes[s->instance], .data = line.data,
 			.len = line.len, .create = start, .start_token = start ? m->token : NULL };
 		const struct pawl_batch batch = { &record, 1, NULL, 0 };
 		if (sent) {
@@ -164,7 +167,7 @@ static int take_in(struct node *n, const struct received *r, uint64_t *sizes, st
 			if (sent[r->serials[i]].progress == NEW)
 				sent[r->serials[i]].progress = PENDING;
 		}
-		if (crash_planted("unlinkfirst"))
+		if (ack_first)
 			n->p->ops->ack(n->p, m->token);
 		rc = seen ? 0 : pawl_provider_commit(n->p, &batch, &err);
 		if (rc == PAWL_EBUSY && node_settle(n))
@@ -173,7 +176,7 @@ static int take_in(struct node *n, const struct received *r, uint64_t *sizes, st
 			sizes[s->instance] += line.len;
 		if (rc == 0 && sent)
 			sent[r->serials[i]].progress = COMMITTED;
-		if (rc == 0 && !crash_planted("unlinkfirst"))
+		if (rc == 0 && !ack_first)
 			n->p->ops->ack(n->p, m->token);
 		buf_release(&line);
 	}
@@ -193,10 +196,12 @@ static struct sent *new_message(struct post *post, enum via via, unsigned instan
 	return s;
 }
 
-static int send_message(struct pawl_provider *client, enum via via, unsigned instance, const struct buf *payload, struct pawl_error *err)
+static int send_message(struct pawl_provider *client, enum via via, unsigned instance, const struct buf *payload,
+                        struct pawl_error *err)
 {
 	char id[16];
-	struct pawl_message m = { .kind = kinds[via], .instance = id, .name = via == BY_START ? "type" : via == BY_RAISE ? "event" : NULL };
+	struct pawl_message m = { .kind = kinds[via], .instance = id,
+		.name = via == BY_START ? "type" : via == BY_RAISE ? "event" : NULL };
 
 	instance_name(id, sizeof(id), instance);
 	if (via == BY_CANCEL) {
@@ -343,7 +348,8 @@ static void run(void *state, struct node *n)
 	post->client->ops->close(post->client);
 }
 
-static void check_message(struct node *n, const struct sent *s, unsigned serial, const struct received *r, const struct outcome *o)
+static void check_message(struct node *n, const struct sent *s, unsigned serial, const struct received *r,
+                          const struct outcome *o)
 {
 	unsigned times = told(n, s, serial);
 	bool delivered = false;

@@ -326,7 +326,7 @@ update_waits_when_the_server_does_not_answer() {
 	command -v curl >/dev/null || command -v wget >/dev/null || skip "neither curl nor wget"
 	_update 0
 	start update u1 "http://127.0.0.1:1/release.tar.gz $sum" # port 1: nobody is there
-	wait_for "the download to be deferred" grep -q "'download' is deferred: the server does not answer" "$log"
+	wait_for "the download to be deferred" grep -q "deferred: activity 'download'.*the server does not answer" "$log"
 	expect_eq "status" Running "$(status_of u1)"
 }
 

@@ -74,7 +74,7 @@ exit_75_is_tried_later_and_costs_no_attempt() {
 		echo "attempt \$PAWL_ATTEMPT"
 	EOS
 	start once o busy
-	wait_for "the log to say so" grep -q "'busy' is deferred: the modem is busy" "$log"
+	wait_for "the log to say so" grep -q "deferred: activity 'busy'.*the modem is busy" "$log"
 	expect_eq "status" Running "$(status_of o)"
 	touch "$dir/free"
 	kill_runtime
@@ -170,13 +170,10 @@ in its work directory" "$out"
 
 it_inherits_no_files_and_no_signal_masks() {
 	_begin
-	_script look <<-'EOS'
-		ls /proc/$$/fd | tr '\n' ' '
-		grep -E '^Sig(Blk|Ign):' /proc/$$/status | tr -d '\t\n'
-	EOS
+	_script look <<<"ls /proc/self/fd; grep -E '^Sig(Blk|Ign):' /proc/self/status" # 3 is the directory that ls reads
 	start once o look
 	expect 0 "$PAWL" -q wait o --timeout 20s
-	expect_match "files, blocked and ignored signals" '^0 1 (10 )?2 (255 )?SigBlk:0+SigIgn:0+$' "$out"
+	expect_match "files, blocked and ignored signals" '^0 1 2 3 SigBlk: 0+ SigIgn: 0+$' "$(echo $out)"
 }
 
 stderr_is_in_a_log_that_is_bounded() {

@@ -381,13 +381,6 @@ void rw_wall_clock(int64_t ms)
 	atomic_store(&wall_ahead, ms);
 }
 
-void rw_pass(struct runtime_world *w, int64_t ms)
-{
-	atomic_fetch_add(&boot_ahead, ms);
-	atomic_fetch_add(&wall_ahead, ms);
-	loop_wake(w->rt->loop);
-}
-
 void rw_boot_id(const char *id)
 {
 	snprintf(boot_id, sizeof(boot_id), "%s", id);
@@ -646,6 +639,14 @@ void rw_settle(struct runtime_world *w)
 {
 	ask_loop(w);
 	ask_loop(w);
+}
+
+void rw_pass(struct runtime_world *w, int64_t ms)
+{
+	rw_settle(w); /* what was about to look at the clock has done so */
+	atomic_fetch_add(&boot_ahead, ms);
+	atomic_fetch_add(&wall_ahead, ms);
+	loop_wake(w->rt->loop);
 }
 
 void rw_on_loop(struct runtime_world *w, void (*fn)(struct pawl_runtime *rt))
