@@ -108,13 +108,15 @@ void drops_reject(struct fs *fs, const char *dir, const char *name, const char *
 	char from[PATH_SIZE], to[PATH_SIZE], note[PATH_SIZE + 8];
 
 	snprintf(to, sizeof(to), "%.240s/.rejected", dir);
-	(void)os->mkdir(os->self, fs->hub, to, 0755);
-	snprintf(from, sizeof(from), "%.240s/%.250s", dir, name);
+	/* a full disk may have no room for the directory; a hidden name in the same place needs none */
+	int made = os->mkdir(os->self, fs->hub, to, 0755);
+	const char *into = made < 0 && made != -EEXIST ? ".rejected-" : ".rejected/";
+	snprintf(from, sizeof(from), "%.240s/%.240s", dir, name);
 	for (unsigned n = 0; n < 1000; n++) { /* an earlier one of the same name is kept too */
 		if (n == 0)
-			snprintf(to, sizeof(to), "%.240s/.rejected/%.240s", dir, name);
+			snprintf(to, sizeof(to), "%.240s/%s%.230s", dir, into, name);
 		else
-			snprintf(to, sizeof(to), "%.240s/.rejected/%.240s.%u", dir, name, n);
+			snprintf(to, sizeof(to), "%.240s/%s%.230s.%u", dir, into, name, n);
 		if (!fs_exists(fs, "%s", to))
 			break;
 	}

@@ -10,7 +10,7 @@ static void on_mailbox(void *arg, unsigned events)
 
 	(void)events;
 	rt->look = true;
-	if (rt->stopping) /* it is taken at the next start, and stays readable until then */
+	if (rt->stopping || rt->failed) /* it is taken at the next start, and stays readable until then */
 		loop_remove(rt->loop, rt->provider->ops->poll_fd(rt->provider));
 }
 

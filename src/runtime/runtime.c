@@ -407,11 +407,11 @@ static int step(struct pawl_runtime *rt, struct pawl_error *err)
 		reload(rt);
 	effects_fire_due(rt, now);
 	process_check_deadlines(rt->loop, now);
-	if (!rt->stopping)
+	if (!rt->stopping && !rt->failed)
 		rc = inbox_look(rt, err);
 	if (rt->purge_count && !rt->committing)
 		inbox_purge_waiting(rt);
-	if (!rt->settling)
+	if (!rt->settling && !rt->failed)
 		works_pump(rt);
 	if (rc == 0)
 		rc = turns_run(rt, err);
@@ -425,6 +425,8 @@ static bool more_to_do(const struct pawl_runtime *rt)
 {
 	bool stalled = rt->stalled_until_ns && rt->os->boot_ns(rt->os->self) < rt->stalled_until_ns;
 
+	if (rt->failed)
+		return false; /* only the end of what is under way is waited for */
 	if (rt->thread_queue && !rt->settling)
 		return true;
 	if (rt->process_queue && !rt->stopping && !rt->settling && rt->processes_running < rt->config.workers.processes_max)
@@ -463,13 +465,11 @@ static bool has_time(struct pawl_runtime *rt)
 	return true;
 }
 
-static bool end_loop(struct pawl_runtime *rt, int rc, const struct pawl_error *err)
+static void fail(struct pawl_runtime *rt, const struct pawl_error *err)
 {
-	if (rc < 0 && !rt->failed) {
-		rt->failed = true;
+	if (!rt->failed)
 		rt->fatal = *err;
-	}
-	return true;
+	rt->failed = true;
 }
 
 /* What the holder of the baton does. */
@@ -480,22 +480,26 @@ static bool runtime_loop(void *arg)
 
 	for (;;) {
 		int rc = step(rt, &err);
-		if (rc < 0 || (rt->failed && !rt->committing && !rt->maintaining) || stopped(rt))
-			return end_loop(rt, rc, &err);
+		if (rc < 0)
+			fail(rt, &err);
+		if ((rt->failed && !rt->committing && !rt->maintaining) || stopped(rt))
+			return true;
 		if (crew_has_jobs(rt->crew)) {
 			if (!crew_work(rt->crew))
 				return false;
 			rc = loop_wait(rt->loop, false, &err);
 		} else {
 			bool more = more_to_do(rt);
-			more = maintain(rt, !more && has_time(rt)) || more;
+			more = (!rt->failed && maintain(rt, !more && has_time(rt))) || more;
 			if (!more)
 				give_memory_back(rt);
 			set_timer(rt);
 			rc = loop_wait(rt->loop, !more, &err);
 		}
-		if (rc < 0)
-			return end_loop(rt, rc, &err);
+		if (rc < 0) {
+			fail(rt, &err);
+			return true;
+		}
 	}
 }
 

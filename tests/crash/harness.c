@@ -227,12 +227,12 @@ bool crash_read_only(void)
 	return bad.read_only;
 }
 
-static int any_sync(void *self, int fd, bool data)
+static int any_sync(void *self, int fd, int (*sync)(void *self, int fd))
 {
 	struct os_stat st;
-	bool is_dir = real.stat_fd(self, fd, &st) == 0 && st.type == OS_DIR, hit = false;
+	bool is_dir = real.stat_fd(self, fd, &st) == 0 && st.type == OS_DIR, hit = false; /* sync_fs has one, and syncs all */
 
-	if (is_dir && crash_planted("nodirsync"))
+	if (is_dir && sync == real.sync && crash_planted("nodirsync"))
 		return 0;
 	if (bad.self == self && bad.what == (is_dir ? CRASH_SYNC_DIR : CRASH_SYNC_FILE))
 		hit = bad.nth ? --bad.nth == 0 : bad.forever;
@@ -240,7 +240,7 @@ static int any_sync(void *self, int fd, bool data)
 		os_sim_fail_ops(bad.sim, OS_SIM_OP_SYNC);
 		os_sim_fail_nth(bad.sim, 1, bad.error, false);
 	}
-	int rc = data ? real.sync_data(self, fd) : real.sync(self, fd);
+	int rc = sync(self, fd);
 	bad.failed = bad.failed || hit;
 	if (hit && is_dir) {
 		bad.read_only = true;
@@ -253,12 +253,17 @@ static int any_sync(void *self, int fd, bool data)
 
 static int sync_data(void *self, int fd)
 {
-	return crash_planted("nosync") ? 0 : any_sync(self, fd, true);
+	return crash_planted("nosync") ? 0 : any_sync(self, fd, real.sync_data);
 }
 
 static int sync_all(void *self, int fd)
 {
-	return any_sync(self, fd, false);
+	return any_sync(self, fd, real.sync);
+}
+
+static int sync_fs(void *self, int fd)
+{
+	return any_sync(self, fd, real.sync_fs);
 }
 
 static void put_u32(char *p, uint32_t n)
@@ -302,6 +307,7 @@ static void node_table(struct node *n)
 	n->os = real = *os_sim_os(n->sim);
 	n->os.sync_data = sync_data;
 	n->os.sync = sync_all;
+	n->os.sync_fs = sync_fs;
 	if (bad.what != CRASH_SYNC_NONE && !bad.sim) {
 		bad.sim = n->sim;
 		bad.self = n->os.self;

@@ -140,7 +140,7 @@ wait_for() {
 # A hub's place with a configuration that knows nothing of this machine. YAML... are more lines for it.
 new_hub() {
 	export PAWL_HUB=$dir/hub PAWL_CONFIG='' E2E_LOG=$dir/runs GENERATION=0
-	unset NO_COLOR NOTIFY_SOCKET WATCHDOG_USEC
+	unset NO_COLOR NOTIFY_SOCKET WATCHDOG_USEC PAWL_KILL_ROUNDS PAWL_KILL_SEED
 	hub=$PAWL_HUB
 	log=$dir/log
 	mkdir -p "$dir/plugins" "$dir/activities"

@@ -462,7 +462,9 @@ one_hub_has_one_runtime() {
 }
 
 term_stops_the_runtime_soon_and_running_activities_run_again_next_time() {
-	_running 'process: {grace: 1s}'
+	new_hub 'process: {grace: 1s}'
+	needs yaml
+	start_ready
 	start once n "nap 60000"
 	start once d "deaf 60000"
 	start chain c 100:20

@@ -10,6 +10,8 @@ _bend_clock() {
 	export E2E_CLOCK=$dir/clock
 	echo 0 >"$E2E_CLOCK"
 	LD_PRELOAD=$e2e/bin/clock.so "$types" version >/dev/null 2>&1 || skip "this build takes no LD_PRELOAD"
+	# a static program says nothing of one that is not there
+	[[ $(LD_PRELOAD=$dir/missing.so "$types" version 2>&1) == *missing.so* ]] || skip "this build takes no LD_PRELOAD"
 	printf '#!/bin/sh\nLD_PRELOAD="%s" exec "%s" "$@"\n' "$e2e/bin/clock.so" "$types" >"$dir/bent"
 	chmod +x "$dir/bent"
 	program=$dir/bent
