@@ -246,7 +246,7 @@ contract: $(contract_programs) $(program) ## the provider contract, against ever
 	@$(call run_tests,$@,$(contract_programs))
 crash: $(crash_programs) ## power cuts and failing storage, simulated
 	@$(call run_tests,$@,$^)
-e2e: $(program) ## the program from outside, by shell scripts
+e2e: $(program) $(libraries) $(B)/pawl.pc ## the program from outside, by shell scripts
 	@$(call run_tests,$@,-1 -t 900 tests/e2e/run.sh)
 ifeq ($(FUZZER),libfuzzer)
 fuzz: $(fuzz_programs) ## mutated inputs, a short fixed series (FUZZER=libfuzzer: with clang, FUZZ_RUNS each)
