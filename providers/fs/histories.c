@@ -276,7 +276,7 @@ static int file_cut(struct fs *fs, struct history_file *f, struct pawl_error *er
 	snprintf(torn, sizeof(torn), "%s.torn", path);
 	int rc = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, &text, &len);
 	if (rc == 0 && len > f->flushed)
-		rc = os_replace_file(fs->os, fs->hub, torn, text + f->flushed, len - f->flushed, 0644, false);
+		rc = os_replace_file(fs->os, fs->hub, torn, text + f->flushed, len - (size_t)f->flushed, 0644, false);
 	free(text);
 	if (rc == 0)
 		rc = fs->os->truncate(fs->os->self, f->fd, f->flushed);

@@ -206,8 +206,12 @@ static void stack_unmap(struct stack *s)
 {
 	size_t guard = page_size();
 
-	if (s->low)
-		munmap(s->low - guard, guard + s->bytes);
+	if (!s->low)
+		return;
+#if defined(CORO_ASAN)
+	ASAN_UNPOISON_MEMORY_REGION(s->low, s->bytes); /* for what is mapped there next */
+#endif
+	munmap(s->low - guard, guard + s->bytes);
 }
 
 static int stack_take(struct stack *out, size_t bytes)

@@ -297,7 +297,7 @@ static bool stopped(struct pawl_runtime *rt)
 		if (late && rt->handle_signals) {
 			log_warning("%u activities do not return: leaving without them", rt->threads_running + rt->processes_running);
 			rt->provider->ops->close(rt->provider);
-			_exit(0);
+			_exit(rt->failed);
 		}
 		return false;
 	}
@@ -482,7 +482,9 @@ static bool runtime_loop(void *arg)
 		int rc = step(rt, &err);
 		if (rc < 0)
 			fail(rt, &err);
-		if ((rt->failed && !rt->committing && !rt->maintaining) || stopped(rt))
+		if (rt->failed && !rt->stopping)
+			begin_stop(rt); /* programs must not outlive us: another runtime may start them again */
+		if ((rt->failed && !rt->committing && !rt->maintaining && !rt->processes_running) || stopped(rt))
 			return true;
 		if (crew_has_jobs(rt->crew)) {
 			if (!crew_work(rt->crew))

@@ -706,10 +706,13 @@ static void test_it_has_its_own_session_and_process_group(void **state)
 static void test_signals_are_at_their_defaults_and_none_is_blocked(void **state)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, before[2];
+	const char *runner = getenv("RUNNER");
 	sigset_t set, old;
 	struct job j;
 
 	(void)state;
+	if (runner && strstr(runner, "qemu")) /* qemu-user keeps some signals for itself, and its children see that */
+		skip();
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGTERM);

@@ -163,6 +163,15 @@ static int either(pawl_ctx *ctx, const char *input)
 }
 PAWL_ORCHESTRATION(either, "1.0");
 
+/* An activity against the event "go". */
+static int race(pawl_ctx *ctx, const char *input)
+{
+	pawl_task *step = pawl_activity(ctx, input, ""), *go = pawl_event(ctx, "go");
+
+	return pawl_return(ctx, pawl_any(ctx, step, go) == go ? "event" : "activity");
+}
+PAWL_ORCHESTRATION(race, "1.0");
+
 /* Events named "item" until one says "end". */
 static int collect(pawl_ctx *ctx, const char *input)
 {
@@ -587,16 +596,19 @@ static void a_version_that_is_gone_parks_and_terminating_still_works(void **stat
 	rw_end(w);
 }
 
+/* In place at once and complete: a program that is open for writing cannot be executed. */
 static void put_script(struct runtime_world *w, const char *name, const char *text)
 {
-	char path[256];
+	char path[256], aside[256];
 
 	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
-	FILE *f = fopen(path, "w");
+	snprintf(aside, sizeof(aside), "%s/.%s", w->dir, name);
+	FILE *f = fopen(aside, "we");
 	assert_non_null(f);
 	fprintf(f, "#!/bin/sh\n%s\n", text);
 	fclose(f);
-	assert_int_equal(chmod(path, 0755), 0);
+	assert_int_equal(chmod(aside, 0755), 0);
+	assert_int_equal(rename(aside, path), 0);
 }
 
 static void config_with_programs(struct runtime_world *w, const char *more)
@@ -1027,11 +1039,51 @@ static void a_stop_ends_the_program_that_runs_and_begins_none_that_waited(void *
 	await_look(is_there(w, "started-a"));
 	rw_end(w);
 	assert_false(is_there(w, "started-b"));
+	put_script(w, "sleeper", "echo awake");
 	rw_begin(w);
 	assert_int_equal(rw_count(w, "a", EVENT_ActivityFailed), 0);
-	put_script(w, "sleeper", "echo awake");
 	rw_expect(w, "a", "awake");
 	rw_expect(w, "b", "awake");
+	rw_end(w);
+}
+
+static pid_t pid_in(struct runtime_world *w, const char *name)
+{
+	char path[256];
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+	FILE *f = fopen(path, "r");
+	if (f && fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
+static void the_programs_of_a_runtime_that_is_fenced_off_end_with_it(void **state)
+{
+	struct runtime_world *w = *state;
+
+	put_script(w, "sleeper", "echo $$ > \"$(dirname \"$0\")/pid\"\nexec sleep 1000");
+	config_with_programs(w, "");
+	rw_begin(w);
+	rw_start(w, "call", "a", "sleeper");
+	await_look(pid_in(w, "pid") > 0);
+	rw_crash(w);
+	assert_int_equal(kill(pid_in(w, "pid"), 0), -1);
+}
+
+static void the_loser_of_an_any_is_told_to_stop(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_begin(w);
+	rw_start(w, "race", "x", "obedient");
+	gate_await(&gate, 1);
+	rw_raise(w, "x", "go", NULL);
+	rw_expect(w, "x", "event");
+	await_look(atomic_load(&gave_up) == 1);
 	rw_end(w);
 }
 
@@ -1195,6 +1247,8 @@ int main(void)
 		test(a_stop_that_waits_sleeps_also_when_events_and_timers_come_and_it_is_late),
 		test(activities_that_had_to_queue_start_after_the_restart),
 		test(a_stop_ends_the_program_that_runs_and_begins_none_that_waited),
+		test(the_programs_of_a_runtime_that_is_fenced_off_end_with_it),
+		test(the_loser_of_an_any_is_told_to_stop),
 		test(what_is_open_goes_on_after_a_restart_where_it_was),
 		test(a_runtime_that_is_fenced_off_ends_with_that_and_the_next_one_goes_on),
 		test(a_hub_has_one_runtime_at_a_time),
