@@ -34,6 +34,7 @@ if ! build_all; then
 	exit 1
 fi
 
+[ $# -gt 0 ] || set -- ${E2E-} # make e2e E2E="drops kill"
 passed=0 failed=0
 for script in tests/e2e/test_*.sh; do
 	name=${script##*/test_}
