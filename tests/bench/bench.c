@@ -176,8 +176,8 @@ static void print_cell(bool known, double value, int digits)
 
 void bench_print_head(void)
 {
-	printf("%-40s %9s %10s %10s %10s %10s %10s %10s %10s\n", "", "ops", "ops/s", "p50 ms", "p99 ms", "max ms", "dev KiB/op",
-	       "flush/op", "switch/op");
+	printf("%-40s %9s %10s %10s %10s %10s %10s %10s %10s\n", "", "ops", "ops/s", "p50 ms", "p99 ms", "max ms",
+	       "dev KiB/op", "flush/op", "switch/op");
 }
 
 void bench_print(const struct bench_result *r)
@@ -212,7 +212,8 @@ void bench_table(const char *title)
 
 void bench_row(const char *what, const char *budget, enum bench_verdict verdict, const char *fmt, ...)
 {
-	static const char *const names[] = { [BENCH_TOLD] = "", [BENCH_WITHIN] = "ok", [BENCH_OVER] = "OVER", [BENCH_UNKNOWN] = "unknown" };
+	static const char *const names[] = { [BENCH_TOLD] = "", [BENCH_WITHIN] = "ok", [BENCH_OVER] = "OVER",
+	                                    [BENCH_UNKNOWN] = "unknown" };
 	char measured[160];
 	va_list args;
 

@@ -119,13 +119,15 @@ static void report(struct round *rounds, unsigned count, const struct round *alo
 	bench_row("bare overwrite and fdatasync, p50", NULL, BENCH_TOLD, "%.0f us", r->floor_us);
 	bench_row("step of a chain, p50", NULL, BENCH_TOLD, "%.0f us", r->p50_us);
 	bench_row("step of a chain, p99", NULL, BENCH_TOLD, "%.0f us", r->p99_us);
-	bench_row("p50 of step / p50 of fdatasync", "<= 1.3", bench_at_most(r->ratio, 1.3), "%.2f (%.2f to %.2f)", r->ratio,
-	          rounds[0].ratio, rounds[count - 1].ratio);
+	bench_row("p50 of step / p50 of fdatasync", "<= 1.3", bench_at_most(r->ratio, 1.3), "%.2f (%.2f to %.2f)",
+	          r->ratio, rounds[0].ratio, rounds[count - 1].ratio);
 	bench_row("device bytes, with the histories synced at the end", "<= 5 KiB a step",
-	          alone->device_kib < 0 ? BENCH_UNKNOWN : bench_at_most(alone->device_kib, 5), "%.2f KiB a step", alone->device_kib);
+	          alone->device_kib < 0 ? BENCH_UNKNOWN : bench_at_most(alone->device_kib, 5), "%.2f KiB a step",
+	          alone->device_kib);
 	bench_row("flushes of the device", NULL, BENCH_TOLD, "%.2f a step", alone->flushes);
 	bench_row("commits", NULL, BENCH_TOLD, "%.2f a step", alone->commits);
-	bench_row("bytes of journal + history", NULL, BENCH_TOLD, "%.0f + %.0f a step", alone->journal_bytes, alone->history_bytes);
+	bench_row("bytes of journal + history", NULL, BENCH_TOLD, "%.0f + %.0f a step", alone->journal_bytes,
+	          alone->history_bytes);
 }
 
 int main(int argc, char **argv)

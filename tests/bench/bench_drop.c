@@ -77,7 +77,8 @@ static void wait_taken(void)
 		;
 }
 
-static void measure(struct rig *h, const char *hub, const char *id, int64_t (*drop)(const char *), unsigned drops, const char *how)
+static void measure(struct rig *h, const char *hub, const char *id, int64_t (*drop)(const char *), unsigned drops,
+                    const char *how)
 {
 	char events[RIG_PATH_BYTES + 32], input[16], what[96];
 	int64_t *samples = calloc(drops, sizeof(*samples));
@@ -99,7 +100,8 @@ static void measure(struct rig *h, const char *hub, const char *id, int64_t (*dr
 		samples[n] = taken_ns - begin_ns;
 	}
 	rig_wait(h, id);
-	double p50 = (double)bench_percentile(samples, drops, 50) / 1e6, p99 = (double)bench_percentile(samples, drops, 99) / 1e6;
+	double p50 = (double)bench_percentile(samples, drops, 50) / 1e6;
+	double p99 = (double)bench_percentile(samples, drops, 99) / 1e6;
 	snprintf(what, sizeof(what), "%s -> activity runs, p50", how);
 	bench_row(what, "<= 1 ms", bench_at_most(p50, 1), "%.3f ms", p50);
 	snprintf(what, sizeof(what), "%s -> activity runs, p99", how);

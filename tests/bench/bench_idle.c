@@ -59,7 +59,8 @@ static struct child start(void (*fn)(int, const void *), const char *hub)
 
 static void row_switches(const char *what, uint64_t voluntary, uint64_t all, unsigned seconds)
 {
-	bench_row(what, "none in most seconds", bench_at_most((double)all, seconds * 0.5), "%llu, voluntary %llu, in %u s",
+	bench_row(what, "none in most seconds", bench_at_most((double)all, seconds * 0.5),
+	          "%llu, voluntary %llu, in %u s",
 	          (unsigned long long)all, (unsigned long long)voluntary, seconds);
 }
 
@@ -67,7 +68,8 @@ static void row_memory(const char *what, pid_t pid)
 {
 	double dirty = 0, kib = rig_private_kib(pid, &dirty);
 
-	bench_row(what, "<= 512 KiB", kib < 0 ? BENCH_UNKNOWN : bench_at_most(kib, 512), "%.0f KiB, %.0f without code", kib, dirty);
+	bench_row(what, "<= 512 KiB", kib < 0 ? BENCH_UNKNOWN : bench_at_most(kib, 512),
+	          "%.0f KiB, %.0f without code", kib, dirty);
 }
 
 int main(int argc, char **argv)
@@ -92,12 +94,15 @@ int main(int argc, char **argv)
 	all[3] = has_program ? rig_switches(alone.pid, &voluntary[3]) : 0;
 	bench_table("a runtime with nothing to do");
 	row_switches("context switches, 100 instances wait", voluntary[1] - voluntary[0], all[1] - all[0], seconds);
-	bench_row("private memory, 100 instances wait, with the bench program", NULL, BENCH_TOLD, "%.0f KiB", rig_private_kib(waiting.pid, NULL));
+	bench_row("private memory, 100 instances wait, with the bench program", NULL, BENCH_TOLD, "%.0f KiB",
+	          rig_private_kib(waiting.pid, NULL));
 	if (has_program && waitpid(alone.pid, NULL, WNOHANG) == 0) {
-		row_switches("context switches, `pawl run` with an empty hub", voluntary[3] - voluntary[2], all[3] - all[2], seconds);
+		row_switches("context switches, `pawl run` with an empty hub", voluntary[3] - voluntary[2],
+		             all[3] - all[2], seconds);
 		row_memory("private memory, `pawl run` with an empty hub", alone.pid);
 	} else {
-		bench_row("private memory, `pawl run` with an empty hub", "<= 512 KiB", BENCH_UNKNOWN, "no program: set PAWL");
+		bench_row("private memory, `pawl run` with an empty hub", "<= 512 KiB", BENCH_UNKNOWN,
+		          "no program: set PAWL");
 	}
 	rig_kill(&waiting);
 	if (has_program)

@@ -111,7 +111,8 @@ static struct many run_many(const char *dir, unsigned number, unsigned instances
 	return m;
 }
 
-static struct device device_cost(const struct many *a, unsigned a_steps, const struct many *b, unsigned b_steps, unsigned instances)
+static struct device device_cost(const struct many *a, unsigned a_steps, const struct many *b, unsigned b_steps,
+                                 unsigned instances)
 {
 	struct device d = { .known = a->device_kib >= 0 && b->device_kib >= 0 };
 
@@ -165,7 +166,8 @@ static const struct many *least_cpu(const struct many *all, unsigned count)
 static void row_ratio(double rate, double sqlite)
 {
 	if (sqlite > 0)
-		bench_row("  / SQLite's transactions", ">= 15", bench_at_least(rate / sqlite, 15), "%.1f x", rate / sqlite);
+		bench_row("  / SQLite's transactions", ">= 15", bench_at_least(rate / sqlite, 15), "%.1f x",
+		          rate / sqlite);
 }
 
 static void report_rates(struct many *all, unsigned count)
@@ -179,16 +181,19 @@ static void report_rates(struct many *all, unsigned count)
 	if (sqlite > 0)
 		bench_row("SQLite: WAL, synchronous=FULL, a transaction a step", NULL, BENCH_TOLD, "%.0f/s", sqlite);
 	qsort(all, count, sizeof(*all), by_starts);
-	bench_row("activities, starts included", ">= 100000/s", bench_at_least(all[count / 2].with_starts, 1e5), "%.0f/s (%.0f/s)",
+	bench_row("activities, starts included", ">= 100000/s", bench_at_least(all[count / 2].with_starts, 1e5),
+	          "%.0f/s (%.0f/s)",
 	          all[count / 2].with_starts, all[count - 1].with_starts);
 	row_ratio(all[count / 2].with_starts, sqlite);
 	qsort(all, count, sizeof(*all), by_running);
 	const struct many *m = &all[count / 2];
-	bench_row("activities, after all are started", ">= 100000/s", bench_at_least(m->running, 1e5), "%.0f/s (%.0f/s)", m->running,
+	bench_row("activities, after all are started", ">= 100000/s", bench_at_least(m->running, 1e5),
+	          "%.0f/s (%.0f/s)", m->running,
 	          all[count - 1].running);
 	row_ratio(m->running, sqlite);
 	const struct many *least = least_cpu(all, count);
-	bench_row("CPU time of an activity, starts included (least)", NULL, BENCH_TOLD, "%.1f+%.1f us user+sys (%.1f+%.1f)", m->user_us,
+	bench_row("CPU time of an activity, starts included (least)", NULL, BENCH_TOLD,
+	          "%.1f+%.1f us user+sys (%.1f+%.1f)", m->user_us,
 	          m->system_us, least->user_us, least->system_us);
 	bench_row("commits; turns in each", NULL, BENCH_TOLD, "%.0f; %.0f", m->commits, m->batch);
 }
@@ -198,7 +203,8 @@ static void report_device(const char *active, const struct device *d, const stru
 	char what[64];
 
 	snprintf(what, sizeof(what), "device bytes of a step, %s active", active);
-	bench_row(what, "<= 0.5 KiB", d->known ? bench_at_most(d->step_kib, 0.5) : BENCH_UNKNOWN, "%.2f KiB", d->step_kib);
+	bench_row(what, "<= 0.5 KiB", d->known ? bench_at_most(d->step_kib, 0.5) : BENCH_UNKNOWN, "%.2f KiB",
+	          d->step_kib);
 	snprintf(what, sizeof(what), "device bytes of making and archiving one, %s active", active);
 	bench_row(what, NULL, BENCH_TOLD, "%.2f KiB", d->instance_kib);
 	snprintf(what, sizeof(what), "activities, starts included, %s active", active);
@@ -226,7 +232,8 @@ int main(int argc, char **argv)
 	}
 	struct many first = all[0], more = run_many(dir, count, 1000, 25);
 	struct many few = run_many(dir, count + 1, 64, 50), few_more = run_many(dir, count + 2, 64, 250);
-	struct device thousand = device_cost(&first, 5, &more, 25, 1000), sixty_four = device_cost(&few, 50, &few_more, 250, 64);
+	struct device thousand = device_cost(&first, 5, &more, 25, 1000);
+	struct device sixty_four = device_cost(&few, 50, &few_more, 250, 64);
 	report_rates(all, count);
 	report_device("64", &sixty_four, &few_more);
 	report_device("1000", &thousand, &more);

@@ -66,7 +66,8 @@ static void write_config(struct order *o)
 	if (!f || mkfifo(o->fifo, 0600) < 0)
 		rig_die(o->config, NULL);
 	/* it must not live for long: nobody ends it when its runtime is killed */
-	fprintf(f, "log_level: error\nactivities:\n  outside:\n    exec: [/bin/sh, -c, 'echo 12345678 > \"%s\"; exec sleep 2']\n", o->fifo);
+	fprintf(f, "log_level: error\nactivities:\n  outside:\n    exec: [/bin/sh, -c, "
+	           "'echo 12345678 > \"%s\"; exec sleep 2']\n", o->fifo);
 	fclose(f);
 }
 
@@ -112,7 +113,8 @@ static void measure(struct order *o, const char *name, int fifo, unsigned rounds
 	o->first = false;
 	for (unsigned n = 0; n < rounds; n++)
 		samples[n] = one(o, fifo);
-	double p50 = (double)bench_percentile(samples, rounds, 50) / 1e6, max = (double)bench_percentile(samples, rounds, 100) / 1e6;
+	double p50 = (double)bench_percentile(samples, rounds, 50) / 1e6;
+	double max = (double)bench_percentile(samples, rounds, 100) / 1e6;
 	snprintf(what, sizeof(what), "pawl_open -> activity in %s runs again", name);
 	bench_row(what, "<= 100 ms", bench_at_most(max, 100), "p50 %.1f ms, max %.1f ms", p50, max);
 	free(samples);

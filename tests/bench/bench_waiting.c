@@ -98,7 +98,8 @@ static double each(double kib, unsigned instances)
 
 int main(int argc, char **argv)
 {
-	struct order few = { .instances = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : INSTANCES, .resident_max = FEW_STACKS }, many;
+	struct order few = { .instances = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : INSTANCES,
+	                    .resident_max = FEW_STACKS }, many;
 	char title[128];
 
 	rig_begin(argc, argv, "waiting");
@@ -117,15 +118,18 @@ int main(int argc, char **argv)
 	bench_row("start them all, durable", NULL, BENCH_TOLD, "%.2f s, %.0f/s", c.start_s, few.instances / c.start_s);
 	bench_row("private memory, empty hub", NULL, BENCH_TOLD, "%.0f KiB", a.empty_kib);
 	bench_row("private memory, all wait, 100 stacks kept", NULL, BENCH_TOLD, "%.0f KiB", a.all_kib);
-	bench_row("private memory, all wait, stacks kept by default", NULL, BENCH_TOLD, "%.0f KiB, %.0f stacks", c.all_kib, c.resident);
+	bench_row("private memory, all wait, stacks kept by default", NULL, BENCH_TOLD, "%.0f KiB, %.0f stacks",
+	          c.all_kib, c.resident);
 	bench_row("memory of a stack that is kept, with its execution", NULL, BENCH_TOLD, "%.1f KiB", stack_kib);
 	bench_row("memory of one that waits, just started, without stacks", NULL, BENCH_TOLD, "%.0f bytes",
 	          each(a.all_kib - a.empty_kib - a.resident * stack_kib, few.instances));
-	bench_row("memory of one that waits, after a restart", "<= 400 bytes", bench_at_most(bare, 400), "%.0f bytes", bare);
-	bench_row("100,000 that wait would take", "<= 64 MB", bench_at_most(b.empty_kib / 1024 + bare * 1e5 / 1048576, 64), "%.1f MiB",
-	          b.empty_kib / 1024 + bare * 1e5 / 1048576);
+	bench_row("memory of one that waits, after a restart", "<= 400 bytes", bench_at_most(bare, 400), "%.0f bytes",
+	          bare);
+	double many_mib = b.empty_kib / 1024 + bare * 1e5 / 1048576;
+	bench_row("100,000 that wait would take", "<= 64 MB", bench_at_most(many_mib, 64), "%.1f MiB", many_mib);
 	bench_row("kill -9 -> pawl_open has returned", NULL, BENCH_TOLD, "%.0f ms", b.open_ms);
-	bench_row("kill -9 -> the first raise is answered", "<= 1 s for 10,000", bench_at_most(b.answer_ms, 1000), "%.0f ms", b.answer_ms);
+	bench_row("kill -9 -> the first raise is answered", "<= 1 s for 10,000", bench_at_most(b.answer_ms, 1000),
+	          "%.0f ms", b.answer_ms);
 	rig_end();
 	return 0;
 }

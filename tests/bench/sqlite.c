@@ -41,7 +41,8 @@ static int store_open(struct store *s, const char *dir)
 	store_remove(s);
 	if (sqlite3_open(s->path, &s->db) != SQLITE_OK || sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK)
 		return -1;
-	return sqlite3_prepare_v2(s->db, "INSERT INTO history VALUES (?1, ?2, ?3)", -1, &s->insert, NULL) == SQLITE_OK ? 0 : -1;
+	return sqlite3_prepare_v2(s->db, "INSERT INTO history VALUES (?1, ?2, ?3)", -1, &s->insert,
+	                          NULL) == SQLITE_OK ? 0 : -1;
 }
 
 /* A statement outside of BEGIN is a transaction: durable when it returns. */
