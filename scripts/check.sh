@@ -66,6 +66,7 @@ fi
 # The thread sanitizer keeps megabytes for each stack that ever was; what has no threads needs few of them.
 export PAWL_TEST_RUNS=5
 tiers thread unit CC=gcc SANITIZE=thread TEST_SECONDS=300
+unset PAWL_TEST_RUNS
 # Each start of a program takes long under it: the scripts that start few and stress threads.
 export E2E="kill process drops"
 tiers thread e2e CC=gcc SANITIZE=thread TEST_SECONDS=300
