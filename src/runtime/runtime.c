@@ -163,6 +163,8 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 	rt->rescan_ns = rt->again_ns = -1;
 	rt->settling = true;
 	rt->options = *options;
+	if (options->config) /* read again at a reload, when the caller's may be gone */
+		rt->options.config = rt->config_path = strdup(options->config);
 	atomic_init(&rt->stop_wanted, false);
 	pthread_mutex_init(&rt->request_lock, NULL);
 	pthread_cond_init(&rt->request_done, NULL);
@@ -202,6 +204,7 @@ void pawl_close(pawl_runtime *rt)
 	pthread_cond_destroy(&rt->request_done);
 	coro_trim();
 	free(rt->hub);
+	free(rt->config_path);
 	free(rt);
 }
 
@@ -312,7 +315,8 @@ static void read_config_again(struct pawl_runtime *rt)
 	struct retired *old = calloc(1, sizeof(*old));
 	struct registry *registry = NULL;
 	struct config fresh;
-	int rc = old && config_init(&fresh) == 0 ? config_load(&fresh, rt->options.config, &err) : err_nomem(&err);
+	bool made = old && config_init(&fresh) == 0;
+	int rc = made ? config_load(&fresh, rt->options.config, &err) : err_nomem(&err);
 
 	if (rc == 0) {
 		old->config = rt->config;
@@ -322,14 +326,18 @@ static void read_config_again(struct pawl_runtime *rt)
 	}
 	if (rc < 0) {
 		log_error("%s; going on with the configuration as it was", err.text);
-		if (registry == NULL && old && old->registry)
-			rt->config = old->config;
+		if (made && old->registry)
+			rt->config = old->config; /* fresh was in its place */
+		if (made)
+			config_release(&fresh);
 		free(old);
 		return;
 	}
 	rt->registry = registry;
 	log_set_level((enum log_level)rt->config.log_level);
+	struct engine_options engine = rt->engine;
 	settle_options(rt, &rt->options);
+	rt->engine = engine;
 	old->next = rt->retired;
 	rt->retired = old;
 }

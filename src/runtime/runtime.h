@@ -45,7 +45,6 @@ struct effect {
 	struct instance *instance;
 	uint64_t seq;
 	struct pawl_work *work;        /* the attempt that runs, or NULL */
-	uint32_t deferrals;
 	uint32_t unregistered;    /* looks for an activity that nobody has; with growing pauses */
 	bool noted;               /* readers have been told why it waits */
 	bool wall;                /* the time depends on the wall clock: look again when that is set */

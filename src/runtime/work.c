@@ -269,7 +269,6 @@ static void work_result(struct pawl_runtime *rt, struct pawl_work *w)
 		return; /* canceled */
 	effect_forget_work(e);
 	if (w->outcome == WORK_DEFERRED) {
-		e->deferrals++;
 		tell_deferral(rt, w, w->defer_ms > 0 ? w->defer_ms : DEFER_DEFAULT_MS);
 		effect_wait(rt, e, w->defer_ms > 0 ? w->defer_ms : DEFER_DEFAULT_MS);
 		return;
