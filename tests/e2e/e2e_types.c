@@ -90,6 +90,20 @@ static int deaf(pawl_work *work, const char *input)
 }
 PAWL_ACTIVITY(deaf);
 
+static int crash(pawl_work *work, const char *input)
+{
+	(void)work;
+	(void)input;
+	_exit(99); /* and the runtime with it */
+}
+PAWL_ACTIVITY(crash);
+
+static int crasher(pawl_ctx *ctx, const char *input)
+{
+	return pawl_call(ctx, "crash", input) ? pawl_return(ctx, "survived") : pawl_rethrow(ctx);
+}
+PAWL_ORCHESTRATION(crasher, "1.0.0");
+
 static int big(pawl_work *work, const char *input)
 {
 	size_t size = (size_t)atol(input);

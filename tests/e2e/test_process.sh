@@ -295,4 +295,20 @@ long_activities_hold_up_nobody() {
 	stop_runtime
 }
 
+# The activity ends the process that it runs in; asked while nothing runs, the termination comes before the next attempt.
+an_instance_that_brings_down_the_runtime_can_be_terminated_while_it_is_down() {
+	new_hub
+	"$types" -H "$hub" -q run >/dev/null 2>&1 &
+	wait_for "a hub" test -e "$hub/FORMAT"
+	"$types" -H "$hub" -q start crasher --id bad >/dev/null 2>&1
+	wait $! 2>/dev/null
+	"$types" -H "$hub" -q run >/dev/null 2>&1
+	expect_eq "how the runtime ends with it" 99 $?
+	"$types" -H "$hub" -q terminate bad >/dev/null 2>&1
+	start_ready
+	wait_for "the end of bad" test -d "$hub/archive/bad"
+	expect_eq "status of bad" Terminated "$(status_of bad)"
+	stop_runtime
+}
+
 run_tests
