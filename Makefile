@@ -23,6 +23,7 @@ PKG_CONFIG ?= pkg-config
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 libdir ?= $(prefix)/lib
+libexecdir ?= $(prefix)/libexec
 includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
 DESTDIR ?=
@@ -79,6 +80,11 @@ objects_of = $(patsubst %.c,$(B)/obj/%.o,$(1))
 lib_objects := $(call objects_of,$(lib_sources))
 main_object := $(call objects_of,$(main_source))
 
+# The program between the runtime and an activity (src/shim/shim.h): no part of the library.
+shim_sources := $(sort $(wildcard src/shim/*.c))
+shim_objects := $(call objects_of,$(shim_sources))
+shim := $(if $(shim_sources),$(B)/pawl-shim)
+
 # A file of a tier is a program when it has a main (of fuzz, when its name says so); the others are shared by the programs
 # of their tier.
 tier_sources = $(sort $(wildcard tests/$(1)/*.c))
@@ -130,6 +136,17 @@ test_flags = $(common_flags) $(test_warnings) -Iinclude -Isrc -I. -Itests $(EXTR
 # banned.h opens the system headers before the first line of a file, too late for it to ask for more than POSIX.
 os_flags := -D_GNU_SOURCE
 
+# Where the runtime looks for pawl-shim when $PAWL_SHIM does not name it.
+runtime_flags := -DPAWL_LIBEXECDIR="\"$(libexecdir)/pawl\""
+
+# One shim waits beside each activity for as long as that takes, so it is made small, and linked statically wherever that
+# works (probe.mk): nothing to find and relocate at each start. So it goes without the sanitizers, which need a dynamic
+# libc and megabytes, and without the checks that bring glibc's printf along.
+shim_flags = -std=c11 $(defines) $(os_flags) $(if $(DEBUG),-O0,-Os) -g $(if $(SHIM_STATIC),-fno-pie,-fPIE) -fvisibility=hidden \
+	-ffunction-sections -fdata-sections $(filter -ffile-prefix-map%,$(HARDEN_CFLAGS)) $(if $(filter true,$(CI)),-Werror) $(warnings) -Isrc \
+	-include src/base/banned.h $(EXTRA_CFLAGS)
+shim_link_flags = $(if $(SHIM_STATIC),$(SHIM_STATIC),-pie) -Wl,--gc-sections $(HARDEN_LDFLAGS) $(EXTRA_LDFLAGS)
+
 link_flags = -pthread -Wl,--gc-sections -Wl,--as-needed $(HARDEN_LDFLAGS) $(sanitize_flags) $(EXTRA_LDFLAGS)
 program_flags = $(link_flags) $(if $(filter yes,$(static)),-static -no-pie,-pie)
 libs = $(YAML_LIBS) $(if $(filter yes,$(WITH_PLUGINS)),-ldl) -lm
@@ -144,11 +161,15 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
 .PHONY: all
-all: $(program) $(libraries) $(B)/pawl.pc ## build the program and the libraries (default)
+all: $(program) $(shim) $(libraries) $(B)/pawl.pc ## build the program and the libraries (default)
 
 $(B)/pawl: $(main_object) $(lib_objects) scripts/pawl.dynamic
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(program_flags) $(if $(filter yes,$(WITH_PLUGINS)),-Wl$(comma)--dynamic-list=scripts/pawl.dynamic) -o $@ $(filter %.o,$^) $(libs)
+
+$(B)/pawl-shim: $(shim_objects)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(shim_link_flags) -o $@ $^
 
 $(B)/$(soname): $(lib_objects) scripts/pawl.map
 	$(call say,LINK,$@)
@@ -169,15 +190,26 @@ $(B)/pawl.pc: scripts/pawl.pc.in FORCE
 		-e 's|@version@|$(version)|' -e 's|@libs@|-pthread $(strip $(libs))|' $< > $@
 
 # Objects depend on this file, which changes only when the way of compiling does.
-flags_now = $(CC) $(source_flags) $(program_flags)
+flags_now = $(CC) $(source_flags) $(program_flags) $(runtime_flags)
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(flags_now))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(flags_now))' > $@
 .PHONY: FORCE
 FORCE:
 
+shim_flags_now = $(CC) $(shim_flags) $(shim_link_flags)
+$(B)/shim.flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(shim_flags_now))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(shim_flags_now))' > $@
+
 # private: or the file of flags, which is made for an object, would have it too.
 $(B)/obj/src/os/%.o: private source_flags += $(os_flags)
+$(B)/obj/src/runtime/%.o: private source_flags += $(runtime_flags)
+
+$(B)/obj/src/shim/%.o: src/shim/%.c $(B)/shim.flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(shim_flags) -MMD -MP -c -o $@ $<
 
 $(B)/obj/tests/%.o: tests/%.c $(B)/flags
 	$(call say,CC,$<)
@@ -220,7 +252,7 @@ example_names := $(foreach dir,$(patsubst %/,%,$(sort $(wildcard examples/*/))),
 example_plugins := $(if $(filter yes,$(WITH_PLUGINS)),hello.so)
 
 .PHONY: examples
-examples: $(program) $(addprefix $(B)/examples/,$(example_names) $(example_plugins)) ## build the examples: build/CONFIG/examples/NAME
+examples: $(program) $(shim) $(addprefix $(B)/examples/,$(example_names) $(example_plugins)) ## build the examples: build/CONFIG/examples/NAME
 e2e: examples
 
 define example_rules
@@ -236,17 +268,23 @@ $(B)/examples/%.so: $(B)/examples/%
 
 # ---- tests (tests/README.md) ----
 
-run_tests = RUNNER="$(RUNNER)" PAWL="$(abspath $(B)/pawl)" BUILD="$(abspath $(B))" FUZZ_RUNS=$(FUZZ_RUNS) \
+# With a RUNNER the kernel cannot start the shim by itself: then a script in its place does.
+shim_run := $(if $(RUNNER),$(B)/pawl-shim.run,$(shim))
+$(B)/pawl-shim.run: $(shim) FORCE
+	$(Q)printf '#!/bin/sh\nexec %s "$$@"\n' '$(RUNNER) $(abspath $(shim))' > $@ && chmod +x $@
+
+test_env = PAWL="$(abspath $(B)/pawl)" PAWL_SHIM="$(abspath $(shim_run))"
+run_tests = RUNNER="$(RUNNER)" $(test_env) BUILD="$(abspath $(B))" FUZZ_RUNS=$(FUZZ_RUNS) \
 	scripts/run-tests.sh -n $(1) -l $(B)/log/$(1) -t $(TEST_SECONDS) $(2)
 
 .PHONY: unit contract crash fuzz e2e bench smoke board demo check test
-unit: $(unit_programs) ## unit tests: one module each, no disk but a simulated one
-	@$(call run_tests,$@,$^)
-contract: $(contract_programs) $(program) ## the provider contract, against every provider
+unit: $(unit_programs) $(shim_run) ## unit tests: one module each, no disk but a simulated one
+	@$(call run_tests,$@,$(unit_programs))
+contract: $(contract_programs) $(program) $(shim_run) ## the provider contract, against every provider
 	@$(call run_tests,$@,$(contract_programs))
-crash: $(crash_programs) ## power cuts and failing storage, simulated
-	@$(call run_tests,$@,$^)
-e2e: $(program) $(libraries) $(B)/pawl.pc ## the program from outside, by shell scripts
+crash: $(crash_programs) $(shim_run) ## power cuts and failing storage, simulated
+	@$(call run_tests,$@,$(crash_programs))
+e2e: $(program) $(shim_run) $(libraries) $(B)/pawl.pc ## the program from outside, by shell scripts
 	@$(call run_tests,$@,-1 -t 900 tests/e2e/run.sh)
 ifeq ($(FUZZER),libfuzzer)
 fuzz: $(fuzz_programs) ## mutated inputs, a short fixed series (FUZZER=libfuzzer: with clang, FUZZ_RUNS each)
@@ -263,13 +301,13 @@ check: ## what CI runs: gcc and clang with -Werror, all tiers, sanitizers; ends 
 
 # Hubs of all programs go at the end: ext4 makes files slowly where thousands were removed a moment ago.
 bench_dir = $${BENCH_DIR:-$(abspath $(B))}/bench.hubs
-bench: $(bench_programs) $(program) ## measure (BENCH=name: only that one; BENCH_DIR: on that disk); tables also in bench.txt
+bench: $(bench_programs) $(program) $(shim_run) ## measure (BENCH=name: only that one; BENCH_DIR: on that disk); tables also in bench.txt
 	@rm -rf "$(bench_dir)" && mkdir -p "$(bench_dir)" && : > $(B)/bench.txt
-	@for program in $(bench_programs); do echo "== $${program##*/}"; PAWL="$(abspath $(B)/pawl)" BENCH_KEEP=1 BENCH_DIR="$(bench_dir)" \
+	@for program in $(bench_programs); do echo "== $${program##*/}"; $(test_env) BENCH_KEEP=1 BENCH_DIR="$(bench_dir)" \
 		$(RUNNER) $$program || echo "failed: $${program##*/}"; done 2>&1 | tee $(B)/bench.txt
 	@rm -rf "$(bench_dir)"; ! grep '^failed: ' $(B)/bench.txt
 
-smoke: $(smoke_programs) $(program) ## small programs without cmocka, for boards (RUNNER=qemu-...)
+smoke: $(smoke_programs) $(program) $(shim_run) ## small programs without cmocka, for boards (RUNNER=qemu-...)
 	@$(call run_tests,$@,$(smoke_programs))
 
 board: ## cross-build for armhf and arm64, musl static; smoke and unit tests under qemu-user
@@ -278,13 +316,13 @@ board: ## cross-build for armhf and arm64, musl static; smoke and unit tests und
 demo: ## build what it needs, run the update example
 	@scripts/deps.sh build
 	+@$(MAKE) --no-print-directory all examples
-	@PAWL="$(abspath $(B)/pawl)" examples/update/demo.sh
+	@$(test_env) examples/update/demo.sh
 
 .PHONY: check-symbols size
 check-symbols: $(libraries) $(program) ## the libraries export pawl_... and nothing else, and all that the headers promise
 	@NM="$(NM)" scripts/check-symbols.sh $(B)
 
-size: $(program) $(filter %.so.0,$(libraries)) ## bytes of the program and of each object
+size: $(program) $(shim) $(filter %.so.0,$(libraries)) ## bytes of the program and of each object
 	@$(SIZE) $(lib_objects) $(main_object) | sed 's|$(B)/obj/||'
 	@for file in $^; do $(STRIP) --strip-unneeded -o $(B)/stripped $$file && printf '%8d bytes stripped  %s\n' $$(wc -c < $(B)/stripped) $$file; done
 	@rm -f $(B)/stripped
@@ -296,6 +334,7 @@ man_pages = $(wildcard docs/man/*.$(1))
 install: all ## install under $(DESTDIR)$(prefix)
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/pawl
 	$(if $(program),install -m 755 $(program) $(DESTDIR)$(bindir)/pawl)
+	$(if $(shim),install -d $(DESTDIR)$(libexecdir)/pawl && install -m 755 $(shim) $(DESTDIR)$(libexecdir)/pawl/pawl-shim)
 	install -m 644 include/pawl/*.h $(DESTDIR)$(includedir)/pawl/
 	install -m 644 $(B)/libpawl.a $(DESTDIR)$(libdir)/
 	$(if $(filter $(B)/$(soname),$(libraries)),install -m 755 $(B)/$(soname) $(DESTDIR)$(libdir)/ && ln -sf $(soname) $(DESTDIR)$(libdir)/libpawl.so)
@@ -304,7 +343,7 @@ install: all ## install under $(DESTDIR)$(prefix)
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(bindir)/pawl $(DESTDIR)$(libdir)/libpawl.* $(DESTDIR)$(libdir)/pkgconfig/pawl.pc
-	rm -rf $(DESTDIR)$(includedir)/pawl
+	rm -rf $(DESTDIR)$(includedir)/pawl $(DESTDIR)$(libexecdir)/pawl
 	rm -f $(foreach n,1 5,$(patsubst docs/man/%,$(DESTDIR)$(mandir)/man$(n)/%,$(call man_pages,$(n))))
 
 clean: ## remove everything that was built
@@ -313,7 +352,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo
-	@echo "  variables: CC CROSS_COMPILE prefix DESTDIR libdir EXTRA_CFLAGS EXTRA_LDFLAGS V=1 DEBUG=1 static=yes"
+	@echo "  variables: CC CROSS_COMPILE prefix DESTDIR libdir libexecdir EXTRA_CFLAGS EXTRA_LDFLAGS V=1 DEBUG=1 static=yes"
 	@echo "             WITH_YAML WITH_PLUGINS WITH_FS WITH_MEMORY (yes or no), SANITIZE=address,undefined or thread"
 	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
 
@@ -326,4 +365,4 @@ $(B)/probe.mk: Makefile scripts/probe.sh
 include $(B)/probe.mk
 endif
 
--include $(patsubst %.o,%.d,$(lib_objects) $(main_object) $(call objects_of,$(sim_sources) $(test_sources)))
+-include $(patsubst %.o,%.d,$(lib_objects) $(main_object) $(shim_objects) $(call objects_of,$(sim_sources) $(test_sources)))

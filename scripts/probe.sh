@@ -1,6 +1,6 @@
 #!/bin/sh
 # probe.sh [yaml] -- COMPILER [FLAGS]: prints make variables with the hardening flags that this compiler takes without a
-# word; with yaml, fails when its header is not there. Run by the Makefile once for each build folder.
+# word, and with what it links statically; with yaml, fails when its header is not there. Run by the Makefile once for each build folder.
 set -eu
 
 yaml=no
@@ -30,5 +30,11 @@ done
 for flag in -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack; do
 	try "$@" "$flag" && l="$l $flag"
 done
+static=
+for flags in "-static -no-pie" -static; do
+	# shellcheck disable=SC2086
+	try "$@" $flags && static=$flags && break
+done
+echo "SHIM_STATIC := $static"
 echo "HARDEN_CFLAGS :=$c"
 echo "HARDEN_LDFLAGS :=$l"

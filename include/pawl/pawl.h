@@ -72,6 +72,7 @@ typedef struct pawl_runtime pawl_runtime; /* the thing that runs a hub */
 #define PAWL_TURN_ACTIONS_MAX 10000          /* decisions in one turn */
 #define PAWL_HISTORY_EVENTS_MAX 100000       /* events of one execution */
 #define PAWL_EVENTS_BUFFERED_MAX 1000        /* events of one name that wait to be taken */
+#define PAWL_MESSAGES_MAX 1000               /* messages to one activity */
 #define PAWL_STATUS_BYTES_MAX (16 * 1024)
 
 /* ---- failures are values ---- */
@@ -103,6 +104,7 @@ typedef struct pawl_call_options {
 	const pawl_retry *retry; /* NULL = one attempt */
 	const char *tag;         /* only workers that declare it take the activity; NULL = any */
 	const char *session;     /* activities of one session go to one worker; NULL = none */
+	uint32_t priority;       /* 1 (begun first) to 9; 0 = as configured, else 5 */
 } pawl_call_options;
 
 /* Run an activity and wait: its output ("" when it gave none), or NULL when it failed (see pawl_failed). */
@@ -130,6 +132,10 @@ PAWL_API pawl_task *pawl_first_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t
 #define pawl_all(ctx, ...) pawl_all_of((ctx), (pawl_task *[]){ __VA_ARGS__ }, sizeof((pawl_task *[]){ __VA_ARGS__ }) / sizeof(pawl_task *))
 PAWL_API size_t pawl_all_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count);
 PAWL_API void pawl_cancel(pawl_ctx *ctx, pawl_task *task); /* nothing when it is done */
+/* A message to an activity that is not done (see pawl_work_message; a program finds it as a file messages/NUMBER in its
+ * work directory). Every attempt gets all of them, in order. Nothing when it is done, or no activity. data may be NULL: an
+ * empty one. One that is over a limit (PAWL_PAYLOAD_BYTES_MAX, PAWL_MESSAGES_MAX) is not sent: pawl_failed() says so. */
+PAWL_API void pawl_message(pawl_ctx *ctx, pawl_task *activity, const char *data);
 
 PAWL_API bool pawl_is_done(const pawl_task *task);
 PAWL_API const char *pawl_result(const pawl_task *task);  /* NULL when not done or failed */
@@ -184,7 +190,21 @@ PAWL_API uint64_t pawl_work_execution(const pawl_work *work);
 PAWL_API uint32_t pawl_work_attempt(const pawl_work *work);     /* from 1 */
 PAWL_API const char *pawl_work_key(const pawl_work *work);      /* the same in every attempt: an idempotency key */
 PAWL_API size_t pawl_work_input_len(const pawl_work *work);
-PAWL_API bool pawl_work_is_cancelled(const pawl_work *work);    /* nobody wants the result any more: return soon */
+PAWL_API bool pawl_work_is_cancelled(const pawl_work *work);    /* nobody wants the result any more, or its time is over: return soon */
+/* For whoever looks (`pawl activities`, `pawl watch`); a heartbeat too. percent < 0: not known. Shown, not recorded; more
+ * than one in 200 ms is not written. */
+PAWL_API void pawl_work_progress(pawl_work *work, int percent, const char *fmt, ...) PAWL_PRINTF(3, 4);
+/* Still alive: needed when the configuration sets a heartbeat for this activity. Costs nothing. */
+PAWL_API void pawl_work_heartbeat(pawl_work *work);
+/* The next message that the orchestration has sent it (pawl_message), or NULL; lives as long as the work. */
+PAWL_API const char *pawl_work_message(pawl_work *work);
+/* Completed with this output once the device has rebooted: `return pawl_work_reboot(work, "slot b")`. It is on the disk
+ * before reboot.command of the configuration runs (without one somebody else must reboot). If the device has not rebooted
+ * after reboot.timeout the attempt has failed. */
+PAWL_API int pawl_work_reboot(pawl_work *work, const char *fmt, ...) PAWL_PRINTF(2, 3);
+/* A directory for its files, which stays between attempts and goes when the result is recorded; NULL when it cannot be
+ * made. */
+PAWL_API const char *pawl_work_dir(pawl_work *work);
 
 /* ---- registration ---- */
 

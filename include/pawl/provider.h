@@ -78,6 +78,7 @@ enum pawl_message_kind {
 	PAWL_MESSAGE_CANCEL,
 	PAWL_MESSAGE_TERMINATE,
 	PAWL_MESSAGE_PURGE,
+	PAWL_MESSAGE_REQUEUE,    /* a held activity (key: its number) gets new attempts */
 };
 
 struct pawl_message {
@@ -92,6 +93,66 @@ struct pawl_message {
 	size_t len;
 	const char *id;          /* message id: the same message seen again has the same id (I2); filled in on receive */
 	void *token;             /* the provider's; for ack and reject */
+};
+
+/* ---- work queue: activities for workers outside of the runtime ---- */
+
+/*
+ *	         offer              claim                 finish              release (the result is in history)
+ *	runtime ───────► READY ───────────────► CLAIMED ───────────► DONE ───────► (gone)
+ *	                   ▲     by one worker     │ worker gone, too late: the runtime releases it, and offers it anew
+ *	                   └───────────────────────┘
+ *
+ * Nothing here is durable: history can rebuild it (I4), so no call syncs. An item survives the runtime, so that a worker
+ * can go on while the runtime is restarted. Every step is one atomic step: of many claims, or of a claim, a finish and a
+ * release at the same time, exactly one wins and the others get PAWL_ENOTFOUND.
+ */
+#define PAWL_WORK_ID_MAX 300
+#define PAWL_WORKER_MAX 64
+
+struct pawl_work_item {
+	const char *id;          /* of this offer, "QUEUE/ITEM"; ITEM begins with the priority and the time of the offer */
+	const char *instance, *activity;
+	const char *tag, *session; /* NULL = none */
+	const char *key;         /* idempotency key */
+	uint64_t execution, seq;
+	uint32_t attempt;
+	uint32_t priority;       /* 1 (first) to 9 */
+	const void *input;       /* NULL = none */
+	size_t input_len;
+	const char *work_dir;    /* absolute; NULL when the provider has no directories */
+	const char *carrier;     /* JSON (docs/FORMAT.md), or NULL */
+};
+
+/* Which items a worker takes. Lists are NULL-terminated; NULL = any activity, no tag. An item with a tag goes only to who
+ * has that tag; one without a tag to anybody. */
+struct pawl_work_wanted {
+	const char *const *activities, *const *tags;
+	const char *worker;      /* who: a pid in decimal ("4711"), which is watched; or a name, known by its heartbeat only */
+};
+
+enum pawl_work_state { PAWL_WORK_READY, PAWL_WORK_CLAIMED, PAWL_WORK_DONE };
+
+struct pawl_work_status {
+	struct pawl_work_item item; /* input and carrier are NULL here */
+	enum pawl_work_state state;
+	char worker[PAWL_WORKER_MAX + 1];
+	int64_t since_ns;        /* CLOCK_REALTIME, of the last change of state; 0 = unknown */
+	int64_t beat_ns;         /* claimed: CLOCK_REALTIME of the last heartbeat or progress; 0 = none yet */
+	bool canceled;           /* the runtime wants it to stop */
+	/* PAWL_WORK_DONE */
+	int code;                /* as the exit code of a process: 0, 75 deferred, 76 reboot, 100 failed, else stalled */
+	int64_t retry_after_ms;  /* deferred: 0 = not said */
+	const char *message;     /* not NULL */
+	const char *output;      /* malloc'd by the provider, freed when the callback returns; NULL unless code is 0 or 76 */
+	size_t output_len;
+};
+
+/* A letter that could not be delivered: a whole activity with the reason, for people. */
+struct pawl_dead_letter {
+	const char *id;          /* INSTANCE.SEQ, a file name */
+	const char *text;        /* JSON */
+	int64_t time_ns;
 };
 
 /* ---- */
@@ -171,6 +232,42 @@ struct pawl_provider_ops {
 	void (*note)(struct pawl_provider *p, const char *id, const char *text);
 	/* malloc'd, or NULL when there is none. quarantined tells which of the two it is. */
 	char *(*read_note)(struct pawl_provider *p, const char *id, bool *quarantined);
+
+	/* The directory for the working files of an activity (absolute; not made), or PAWL_EUNSUPPORTED. */
+	int (*work_dir)(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size);
+
+	/* Owner. offer: id_out gets the item's id (PAWL_WORK_ID_MAX + 1 bytes); the instance must be there
+	 * (PAWL_ENOTFOUND); what an earlier attempt left in the work directory is removed. release: out of the queue in
+	 * whatever state; 0 also when it is gone. cancel: tell the worker; PAWL_ENOTFOUND when it is not in the queue. */
+	int (*offer)(struct pawl_provider *p, const struct pawl_work_item *item, char *id_out, struct pawl_error *err);
+	int (*release)(struct pawl_provider *p, const char *id, struct pawl_error *err);
+	int (*cancel_work)(struct pawl_provider *p, const char *id, struct pawl_error *err);
+	/* All items, in the order in which they are to be taken. `done`: outcomes are read too. Stops with the callback's
+	 * value if not 0. The callback may release, offer and cancel. Anybody may look. An item whose outcome cannot be
+	 * read is left out this time and told of in the log. Owner: sessions of dead workers end here. */
+	int (*each_work)(struct pawl_provider *p, bool done, int (*each)(void *arg, const struct pawl_work_status *status),
+	                 void *arg, struct pawl_error *err);
+	/* Something may have been claimed, finished or given back since the last call (the provider's poll_fd tells when to
+	 * ask; receive with rescan sets it too). Before or after receive: neither takes anything from the other. */
+	bool (*work_changed)(struct pawl_provider *p);
+
+	/* Workers: any process, any number at a time. claim: *out is one malloc'd block, or PAWL_ENOTFOUND when nothing is
+	 * there for this worker (also after a reboot, until the owner has been there). renew: a heartbeat, with progress text or NULL; PAWL_ECANCELED when nobody wants it any more.
+	 * finish: code as in pawl_work_status; output for 0 and 76; delay_ms: for 75, 0 = not said. give_back: to the queue,
+	 * as if never claimed. All but claim: PAWL_ENOTFOUND when the item is not this worker's any more. Items of a session
+	 * go to one worker: the first that claims one, until it is dead (a pid) or has none claimed for ten minutes. */
+	int (*claim)(struct pawl_provider *p, const struct pawl_work_wanted *wanted, struct pawl_work_item **out, struct pawl_error *err);
+	int (*renew)(struct pawl_provider *p, const char *id, const char *worker, const char *progress, struct pawl_error *err);
+	int (*finish)(struct pawl_provider *p, const char *id, const char *worker, int code, const void *output, size_t len,
+	              const char *message, int64_t delay_ms, struct pawl_error *err);
+	int (*give_back)(struct pawl_provider *p, const char *id, const char *worker, struct pawl_error *err);
+	/* Wait until something may be there to claim: 0, or PAWL_ETIMEOUT. < 0: no limit. */
+	int (*await_work)(struct pawl_provider *p, const struct pawl_work_wanted *wanted, int64_t timeout_ms, struct pawl_error *err);
+
+	/* Dead letters, at most 1000: the oldest go first. bury: atomic, replaces one of the same id. each_dead: in the order of ids. unbury: PAWL_ENOTFOUND. */
+	int (*bury)(struct pawl_provider *p, const struct pawl_dead_letter *letter, struct pawl_error *err);
+	int (*each_dead)(struct pawl_provider *p, int (*each)(void *arg, const struct pawl_dead_letter *letter), void *arg, struct pawl_error *err);
+	int (*unbury)(struct pawl_provider *p, const char *id, struct pawl_error *err);
 
 	bool (*has_owner)(struct pawl_provider *p, char *who, size_t who_size); /* is a runtime there? "pid 123 since ..." */
 	void (*stats)(struct pawl_provider *p, struct pawl_provider_stats *out);

@@ -25,6 +25,7 @@ static void fs_free(struct fs *fs)
 	if (fs->hub >= 0)
 		fs->os->close(fs->os->self, fs->hub);
 	free(fs->path);
+	free(fs->root);
 	free(fs);
 }
 
@@ -61,6 +62,7 @@ static void fs_close(struct pawl_provider *p)
 
 	if (fs->owner && !fs->fenced && fs_checkpoint_now(fs, &err) < 0)
 		log_warning("at the stop of '%s': %s (the next start recovers)", fs->path, err.text);
+	queue_close(fs);
 	mailbox_close(fs);
 	histories_release(fs);
 	if (fs->overlay_ns)
@@ -101,6 +103,20 @@ const struct pawl_provider_ops pawl_provider_fs = {
 	.quarantine = fs_quarantine,
 	.note = fs_note,
 	.read_note = fs_read_note,
+	.work_dir = fs_work_dir,
+	.offer = fs_offer,
+	.release = fs_release,
+	.cancel_work = fs_cancel_work,
+	.each_work = fs_each_work,
+	.work_changed = fs_work_changed,
+	.claim = fs_claim,
+	.renew = fs_renew,
+	.finish = fs_finish,
+	.give_back = fs_give_back,
+	.await_work = fs_await_work,
+	.bury = fs_bury,
+	.each_dead = fs_each_dead,
+	.unbury = fs_unbury,
 	.has_owner = hub_has_owner,
 	.stats = fs_stats,
 };

@@ -9,6 +9,7 @@
  *	checkpoint.c maintenance: flush, sync, free segments
  *	recover.c    what happens at acquire
  *	mailbox.c    control messages and starts; drops.c: files that people and programs drop
+ *	queue*.c     the work queue (queue.h)
  *	instances.c  scan, read, archive, purge, quarantine, notes
  */
 #ifndef FS_FS_H
@@ -213,6 +214,8 @@ struct fs {
 	struct overlay overlay;   /* read-only use */
 	int64_t overlay_ns;       /* when it was read (boottime), 0 = never */
 	struct mailbox *mailbox;
+	struct queue *queue;      /* NULL until it is used */
+	char *root;               /* absolute path of the hub, made when it is asked for */
 	struct pawl_provider_stats stats;
 };
 
@@ -278,6 +281,29 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 void fs_ack(struct pawl_provider *p, void *token);
 void fs_reject(struct pawl_provider *p, void *token, const char *why);
 void fs_attend(struct pawl_provider *p, const char *id, bool wanted);
+int mailbox_watch_fd(struct fs *fs);
+void mailbox_drain(struct fs *fs); /* take in what was noticed; receive looks at it */
 bool mailbox_is_start(const struct fs *fs, const void *token, const char *id);
+
+/* queue*.c */
+void queue_open(struct fs *fs);    /* owner, behind mailbox_open */
+void queue_unwatch(struct fs *fs); /* the mailbox is closed */
+void queue_close(struct fs *fs);
+bool queue_notice(struct fs *fs, int number, uint32_t mask); /* number < 0: anything may have happened */
+void queue_rescan(struct fs *fs);
+int fs_work_dir(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size);
+int fs_offer(struct pawl_provider *p, const struct pawl_work_item *item, char *id_out, struct pawl_error *err);
+int fs_release(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int fs_cancel_work(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int fs_each_work(struct pawl_provider *p, bool done, int (*each)(void *arg, const struct pawl_work_status *status), void *arg, struct pawl_error *err);
+bool fs_work_changed(struct pawl_provider *p);
+int fs_claim(struct pawl_provider *p, const struct pawl_work_wanted *wanted, struct pawl_work_item **out, struct pawl_error *err);
+int fs_renew(struct pawl_provider *p, const char *id, const char *worker, const char *progress, struct pawl_error *err);
+int fs_finish(struct pawl_provider *p, const char *id, const char *worker, int code, const void *output, size_t len, const char *message, int64_t delay_ms, struct pawl_error *err);
+int fs_give_back(struct pawl_provider *p, const char *id, const char *worker, struct pawl_error *err);
+int fs_await_work(struct pawl_provider *p, const struct pawl_work_wanted *wanted, int64_t timeout_ms, struct pawl_error *err);
+int fs_bury(struct pawl_provider *p, const struct pawl_dead_letter *letter, struct pawl_error *err);
+int fs_each_dead(struct pawl_provider *p, int (*each)(void *arg, const struct pawl_dead_letter *letter), void *arg, struct pawl_error *err);
+int fs_unbury(struct pawl_provider *p, const char *id, struct pawl_error *err);
 
 #endif

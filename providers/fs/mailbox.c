@@ -22,7 +22,7 @@
 static const char *const kind_names[] = {
 	[PAWL_MESSAGE_START] = "start", [PAWL_MESSAGE_RAISE] = "raise", [PAWL_MESSAGE_SUSPEND] = "suspend",
 	[PAWL_MESSAGE_RESUME] = "resume", [PAWL_MESSAGE_CANCEL] = "cancel", [PAWL_MESSAGE_TERMINATE] = "terminate",
-	[PAWL_MESSAGE_PURGE] = "purge",
+	[PAWL_MESSAGE_PURGE] = "purge", [PAWL_MESSAGE_REQUEUE] = "requeue",
 };
 #define KIND_COUNT (sizeof(kind_names) / sizeof(kind_names[0]))
 
@@ -60,6 +60,13 @@ static int check_text(const char *what, const char *text, bool (*good)(struct sl
 	return !text || good(slice_of(text)) ? 0 : err_set(err, PAWL_EINVALID, "%s '%.140s' is not valid", what, text);
 }
 
+/* The number of a line of history. */
+static bool is_line_number(struct slice text)
+{
+	uint64_t n;
+	return text_parse_u64(text, &n) == 0 && n > 0;
+}
+
 static int message_check(struct fs *fs, const struct pawl_message *m, struct pawl_error *err)
 {
 	int rc = m->kind == PAWL_MESSAGE_START && !m->instance ? 0 : fs_check_id(m->instance, err);
@@ -70,6 +77,8 @@ static int message_check(struct fs *fs, const struct pawl_message *m, struct paw
 		rc = check_text("event name", m->name ? m->name : "", text_is_event_name, err);
 	if (rc == 0 && m->kind == PAWL_MESSAGE_START)
 		rc = check_text("orchestration name", m->name ? m->name : "", text_is_type_name, err);
+	if (rc == 0 && m->kind == PAWL_MESSAGE_REQUEUE)
+		rc = check_text("activity number", m->key ? m->key : "", is_line_number, err);
 	if (rc == 0)
 		rc = check_text("version", m->version, text_is_version, err);
 	if (rc == 0)
@@ -559,8 +568,11 @@ static void notice(struct mailbox *m, struct slice id)
 
 static int on_notice(void *arg, int number, uint32_t mask, const char *name)
 {
-	struct mailbox *m = arg;
+	struct fs *fs = arg;
+	struct mailbox *m = fs->mailbox;
 
+	if (queue_notice(fs, number, mask))
+		return 0;
 	if (number == m->control_number)
 		m->look_control = true;
 	else if (number == m->inbox_number)
@@ -575,6 +587,12 @@ static int on_notice(void *arg, int number, uint32_t mask, const char *name)
 			notice(m, slice_of(a->id));
 	}
 	return 0;
+}
+
+void mailbox_drain(struct fs *fs)
+{
+	if (fs->mailbox)
+		(void)fs->os->watch_read(fs->os->self, fs->mailbox->watch, on_notice, fs);
 }
 
 /* The files that wait for a second look; one that is gone waits no more. */
@@ -603,7 +621,9 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 
 	if (!m)
 		return err_set(err, PAWL_ESTATE, "only the owner of a hub receives");
-	(void)fs->os->watch_read(fs->os->self, m->watch, on_notice, m);
+	mailbox_drain(fs);
+	if (rescan)
+		queue_rescan(fs);
 	(void)map_each(&m->looks, notice_look, fs);
 	bool all = rescan || m->look_all;
 	m->each = each;
@@ -640,6 +660,11 @@ int fs_poll_fd(struct pawl_provider *p)
 	struct mailbox *m = fs_of(p)->mailbox;
 
 	return m ? m->watch : -1;
+}
+
+int mailbox_watch_fd(struct fs *fs)
+{
+	return fs->mailbox ? fs->mailbox->watch : -1;
 }
 
 static void unattend(struct fs *fs, struct attended *a, bool gone)
@@ -741,6 +766,8 @@ int mailbox_open(struct fs *fs, struct pawl_error *err)
 		rc = mailbox_watch(fs, "control", OS_WATCH_MOVED_TO, &m->control_number, err);
 	if (rc == 0)
 		rc = mailbox_watch(fs, "inbox", WATCH_DROPS, &m->inbox_number, err);
+	if (rc == 0)
+		queue_open(fs);
 	return rc;
 }
 
@@ -765,6 +792,7 @@ void mailbox_close(struct fs *fs)
 
 	if (!m)
 		return;
+	queue_unwatch(fs);
 	map_each(&m->letters, free_letter, fs);
 	map_each(&m->looks, free_value, NULL);
 	map_each(&m->attended, free_value, NULL);

@@ -26,6 +26,25 @@ static struct hub **hub_link(const char *name)
 	return link;
 }
 
+/* Waits are in lengths of time, which a jump of the wall clock must not change. */
+static int init_locks(struct hub *h)
+{
+	pthread_condattr_t attr;
+
+	if (pthread_mutex_init(&h->lock, NULL) != 0)
+		return -1;
+	int rc = pthread_condattr_init(&attr);
+	if (rc == 0) {
+		rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+		if (rc == 0)
+			rc = pthread_cond_init(&h->work_there, &attr);
+		pthread_condattr_destroy(&attr);
+	}
+	if (rc != 0)
+		pthread_mutex_destroy(&h->lock);
+	return rc;
+}
+
 static struct hub *hub_new(const char *name)
 {
 	struct hub *h = calloc(1, sizeof(*h));
@@ -33,12 +52,13 @@ static struct hub *hub_new(const char *name)
 	if (!h)
 		return NULL;
 	h->name = strdup(name);
-	if (!h->name || pthread_mutex_init(&h->lock, NULL) != 0) {
+	if (!h->name || init_locks(h) != 0) {
 		free(h->name);
 		free(h);
 		return NULL;
 	}
 	map_init(&h->instances);
+	map_init(&h->sessions);
 	h->queue_end = &h->queue;
 	h->refs = 1;
 	h->next = hubs;
@@ -59,8 +79,11 @@ static void hub_unref(struct hub *h)
 	if (--h->refs > 0)
 		return;
 	mailbox_release(h);
+	queue_release(h);
+	letters_release(h);
 	map_each(&h->instances, free_instance, NULL);
 	map_release(&h->instances);
+	pthread_cond_destroy(&h->work_there);
 	pthread_mutex_destroy(&h->lock);
 	free(h->name);
 	free(h);
@@ -230,7 +253,8 @@ static int acquire_locked(struct memory_provider *p, struct pawl_error *err)
 		return rc;
 	p->token = ++h->token;
 	h->owner = p;
-	if (h->queue)
+	h->work_changed = h->work != NULL;
+	if (h->queue || h->work)
 		mailbox_wake(p);
 	return 0;
 }
@@ -280,6 +304,16 @@ static void memory_attend(struct pawl_provider *p, const char *id, bool wanted)
 	(void)p;
 	(void)id;
 	(void)wanted;
+}
+
+static int memory_work_dir(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size)
+{
+	(void)p;
+	(void)instance;
+	(void)seq;
+	(void)out;
+	(void)size;
+	return PAWL_EUNSUPPORTED;
 }
 
 static void memory_stats(struct pawl_provider *base, struct pawl_provider_stats *out)
@@ -343,6 +377,20 @@ const struct pawl_provider_ops pawl_provider_memory = {
 	.quarantine = memory_quarantine,
 	.note = memory_note,
 	.read_note = memory_read_note,
+	.work_dir = memory_work_dir,
+	.offer = memory_offer,
+	.release = memory_release,
+	.cancel_work = memory_cancel_work,
+	.each_work = memory_each_work,
+	.work_changed = memory_work_changed,
+	.claim = memory_claim,
+	.renew = memory_renew,
+	.finish = memory_finish,
+	.give_back = memory_give_back,
+	.await_work = memory_await_work,
+	.bury = memory_bury,
+	.each_dead = memory_each_dead,
+	.unbury = memory_unbury,
 	.has_owner = memory_has_owner,
 	.stats = memory_stats,
 };

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include <pawl/provider.h>
 #include <pthread.h>
+#include <time.h>
 
 /* [0, len) is committed, [len, next) belongs to the commit between begin and end. */
 struct execution {
@@ -44,6 +45,21 @@ struct delivery {
 	struct pawl_message view;
 };
 
+/* An item of the work queue. */
+struct work {
+	struct work *next;
+	struct pawl_work_item *item;
+	const char *name; /* ITEM of the id */
+	enum pawl_work_state state;
+	char worker[PAWL_WORKER_MAX + 1];
+	int64_t since_ns, beat_ns;
+	bool canceled;
+	int code;
+	int64_t retry_after_ms;
+	char *message, *output;
+	size_t output_len;
+};
+
 struct hub {
 	struct hub *next;
 	char *name;
@@ -55,6 +71,13 @@ struct hub {
 	struct memory_provider *owner;
 	const struct pawl_batch *staged; /* the commit between begin and end */
 	uint64_t token;          /* the owner's; never the same twice */
+	struct work *work;       /* in the order in which it is to be taken */
+	uint64_t work_stamp;
+	bool work_changed;
+	pthread_cond_t work_there;
+	struct map sessions;
+	struct letter *letters;
+	size_t letter_count;
 	struct pawl_provider_stats stats;
 };
 
@@ -104,6 +127,38 @@ int memory_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, 
 		   int64_t *again_ms, struct pawl_error *err);
 void memory_ack(struct pawl_provider *p, void *token);
 void memory_reject(struct pawl_provider *p, void *token, const char *why);
+
+/* memory_queue.c; the hub's lock is held by whoever calls what has no provider */
+void queue_release(struct hub *h);
+int64_t work_clock(clockid_t clock); /* ns */
+struct work **work_link(struct hub *h, const char *id); /* the link to it, or to NULL */
+void work_move(struct hub *h, struct work *w, enum pawl_work_state state);
+void work_clear_outcome(struct work *w);
+char *work_copy_bytes(const char *data, size_t len, bool *failed);
+int memory_offer(struct pawl_provider *p, const struct pawl_work_item *item, char *id_out, struct pawl_error *err);
+int memory_release(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int memory_cancel_work(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int memory_each_work(struct pawl_provider *p, bool done, int (*each)(void *arg, const struct pawl_work_status *status), void *arg,
+		     struct pawl_error *err);
+bool memory_work_changed(struct pawl_provider *p);
+
+/* memory_worker.c */
+int memory_claim(struct pawl_provider *p, const struct pawl_work_wanted *wanted, struct pawl_work_item **out, struct pawl_error *err);
+int memory_renew(struct pawl_provider *p, const char *id, const char *worker, const char *progress, struct pawl_error *err);
+int memory_finish(struct pawl_provider *p, const char *id, const char *worker, int code, const void *output, size_t len, const char *message,
+		  int64_t delay_ms, struct pawl_error *err);
+int memory_give_back(struct pawl_provider *p, const char *id, const char *worker, struct pawl_error *err);
+int memory_await_work(struct pawl_provider *p, const struct pawl_work_wanted *wanted, int64_t timeout_ms, struct pawl_error *err);
+
+/* memory_session.c; the lock is held here too, but for dead letters */
+bool session_may(const struct hub *h, const char *session, const char *worker);
+bool session_take(struct hub *h, const char *session, const char *worker) PAWL_MUST_USE;
+void sessions_sweep(struct hub *h, bool (*in_use)(const struct hub *h, const char *session));
+void sessions_release(struct hub *h);
+void letters_release(struct hub *h);
+int memory_bury(struct pawl_provider *p, const struct pawl_dead_letter *letter, struct pawl_error *err);
+int memory_each_dead(struct pawl_provider *p, int (*each)(void *arg, const struct pawl_dead_letter *letter), void *arg, struct pawl_error *err);
+int memory_unbury(struct pawl_provider *p, const char *id, struct pawl_error *err);
 
 /* memory_admin.c */
 int memory_scan(struct pawl_provider *p, bool archived, int (*each)(void *arg, const char *id), void *arg,

@@ -135,16 +135,25 @@ static int check_start(const struct pawl_message *m, struct pawl_error *err)
 	return 0;
 }
 
+/* The number of a line of history. */
+static bool is_line_number(const char *text)
+{
+	uint64_t n;
+	return text && text_parse_u64(slice_of(text), &n) == 0 && n > 0;
+}
+
 static int check_names(const struct pawl_message *m, struct pawl_error *err)
 {
 	if (m->kind == PAWL_MESSAGE_START)
 		return check_start(m, err);
-	if ((unsigned)m->kind > PAWL_MESSAGE_PURGE)
+	if ((unsigned)m->kind > PAWL_MESSAGE_REQUEUE)
 		return err_set(err, PAWL_EINVALID, "message kind %d is not known", (int)m->kind);
 	if (!m->instance || !text_is_instance_id(slice_of(m->instance)))
 		return bad(err, "an instance id", m->instance);
 	if (m->kind == PAWL_MESSAGE_RAISE && (!m->name || !text_is_event_name(slice_of(m->name))))
 		return bad(err, "an event name", m->name);
+	if (m->kind == PAWL_MESSAGE_REQUEUE && !is_line_number(m->key))
+		return bad(err, "the number of an activity", m->key);
 	return 0;
 }
 

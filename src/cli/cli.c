@@ -193,6 +193,8 @@ static int take_value(struct cli *c, const struct cli_option *o, const char *joi
 	else if (!joined)
 		return cli_usage(c, "option '--%s' needs a value: --%s=%s", o->name, o->name, o->arg);
 	c->opt[o->opt] = joined;
+	if (o->arg)
+		c->given[c->given_count++] = (struct cli_given){ o->opt, joined };
 	return 0;
 }
 
@@ -289,8 +291,10 @@ int cli_parse(struct cli *c, int argc, char **argv)
 	bool plain = false;
 	int rc = 0;
 
+	/* a value takes a word at least, if only the rest of one */
 	c->args = calloc((size_t)argc + 1, sizeof(*c->args));
-	if (!c->args)
+	c->given = calloc((size_t)argc + 1, sizeof(*c->given));
+	if (!c->args || !c->given)
 		return err_nomem(&c->err);
 	for (; rc == 0 && w.at < argc; w.at++)
 		rc = parse_word(c, &w, &plain);
@@ -332,6 +336,23 @@ int cli_number(struct cli *c, enum cli_opt opt, uint64_t min, uint64_t max, uint
 		return cli_usage(c, "--%s: '%.60s' is no whole number from %llu to %llu", option_name(c, opt), text,
 			(unsigned long long)min, (unsigned long long)max);
 	*n = value;
+	return 0;
+}
+
+int cli_values(struct cli *c, enum cli_opt opt, const char ***values)
+{
+	size_t count = 0;
+
+	*values = NULL;
+	if (!c->opt[opt])
+		return 0;
+	const char **list = calloc(c->given_count + 1, sizeof(*list));
+	if (!list)
+		return err_nomem(&c->err);
+	for (size_t i = 0; i < c->given_count; i++)
+		if (c->given[i].opt == opt)
+			list[count++] = c->given[i].value;
+	*values = list;
 	return 0;
 }
 
@@ -453,6 +474,14 @@ bool cli_has_runtime(const struct cli *c, char *who, size_t size)
 	return c->provider->ops->has_owner(c->provider, who, size);
 }
 
+bool cli_sees_runtime(struct cli *c)
+{
+	if (c->runtime_ms != c->boot_ms || c->runtime_ms == 0)
+		c->runtime = cli_has_runtime(c, NULL, 0);
+	c->runtime_ms = c->boot_ms;
+	return c->runtime;
+}
+
 void cli_clock(struct cli *c)
 {
 	char boot[OS_BOOT_ID_SIZE];
@@ -529,6 +558,7 @@ int pawl_main(int argc, char **argv)
 	if (c.config_loaded)
 		config_release(&c.config);
 	free(c.args);
+	free(c.given);
 	log_set_level(level);
 	return flush_output(&c, rc);
 }

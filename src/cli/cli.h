@@ -44,6 +44,8 @@ enum cli_opt {
 	OPT_REPLAY_ONLY, OPT_ALLOW_VOLATILE, OPT_THREADS, OPT_ID, OPT_INPUT, OPT_TYPE_VERSION, OPT_WAIT, OPT_TIMEOUT,
 	OPT_FOLLOW, OPT_STATUS, OPT_TYPE, OPT_SINCE, OPT_LIMIT, OPT_ALL, OPT_EXECUTION, OPT_FROM, OPT_DATA, OPT_KEY,
 	OPT_ANY, OPT_TEST, OPT_REASON, OPT_YES, OPT_DRY_RUN, OPT_OLDER_THAN, OPT_MAN,
+	OPT_STATE, OPT_RECORDS, OPT_ACTIVITY, OPT_TAG, OPT_PID, OPT_WORKER, OPT_ITEM, OPT_MESSAGE, OPT_FOR, OPT_FOR_GOOD,
+	OPT_ONCE, OPT_TIMES, OPT_DEAD,
 	OPT_COUNT
 };
 
@@ -55,13 +57,20 @@ struct cli_option {
 	const char *text;  /* one line for help */
 };
 
+/* One of those that were given with a value, in their order: of an option that may stand there more than once. */
+struct cli_given {
+	enum cli_opt opt;
+	const char *value;
+};
+
 struct cli;
 
 struct cli_verb {
 	const char *name;
 	const char *line;                 /* what it does, in some words */
 	const char *usage;                /* what stands behind its name */
-	const char *about;                /* more, for VERB --help and the manual page; NULL = nothing */
+	const char *about;                /* more, for VERB --help and the manual page; NULL = nothing. Lines are
+	                                   * paragraphs; one that begins with a blank stands as it is */
 	const struct cli_option *options; /* ends with OPT_NONE; NULL = none of its own */
 	int args_min, args_max;           /* arguments that are not options; -1 = any number */
 	int (*run)(struct cli *c);
@@ -73,11 +82,14 @@ extern const struct cli_option cli_global_options[];
 struct cli {
 	const char *program;
 	const struct cli_verb *verb;
-	const char *opt[OPT_COUNT];   /* value, "" for one that takes none, NULL when not given */
+	const char *opt[OPT_COUNT];   /* value (the last), "" for one that takes none, NULL when not given */
+	struct cli_given *given;
+	size_t given_count;
 	char **args;
 	int arg_count;
 	enum out_format format;
 	bool color, tty;              /* of standard output */
+	bool bars;                    /* draw progress as a bar: what is shown is drawn again and again */
 	const char *hub;              /* after cli_find_hub or cli_open */
 	struct config config;
 	bool config_loaded;
@@ -85,6 +97,8 @@ struct cli {
 	struct pawl_provider *provider;
 	int64_t now_ns, boot_ms;      /* both clocks at the last cli_clock */
 	char boot[9];                 /* first digits of the boot id */
+	bool runtime;                 /* as it was at runtime_ms of that clock: cli_sees_runtime */
+	int64_t runtime_ms;
 	struct pawl_error err;
 };
 
@@ -97,6 +111,8 @@ void cli_note(const struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* t
 /* Values of options; *out stays when it was not given. */
 int cli_duration(struct cli *c, enum cli_opt opt, int64_t *ms) PAWL_MUST_USE;
 int cli_number(struct cli *c, enum cli_opt opt, uint64_t min, uint64_t max, uint64_t *n) PAWL_MUST_USE;
+/* All values of an option that was given more than once: malloc'd, ends with NULL; NULL when it was not given. */
+int cli_values(struct cli *c, enum cli_opt opt, const char ***values) PAWL_MUST_USE;
 /* TEXT, @FILE or -; *data is malloc'd, or NULL when the option was not given. */
 int cli_payload(struct cli *c, enum cli_opt opt, char **data, size_t *len) PAWL_MUST_USE;
 int cli_check_id(struct cli *c, const char *id) PAWL_MUST_USE;
@@ -108,6 +124,7 @@ int cli_find_hub(struct cli *c) PAWL_MUST_USE;
 enum cli_access { CLI_READ, CLI_SEND };
 int cli_open(struct cli *c, enum cli_access access) PAWL_MUST_USE;
 bool cli_has_runtime(const struct cli *c, char *who, size_t size);
+bool cli_sees_runtime(struct cli *c); /* the same, but looked up once for each cli_clock */
 void cli_clock(struct cli *c);
 void cli_sleep_ms(int64_t ms);
 

@@ -42,7 +42,7 @@ static const struct {
 	{ "reason", "why it was suspended, canceled or terminated" },
 	{ "parked, damaged", "why it does not go on" },
 	{ "waits",
-		"list, of one that has not ended: kind (timer, event, activity, child, entity, lock), seq, name, attempt, due, due_in_ms, last_error" },
+		"list, of one that has not ended: kind (timer, event, activity, child, entity, lock), seq, name, attempt, due, due_in_ms, last_error; of an activity also state, process, worker, reason, heartbeat, progress (percent, text), next_in_ms" },
 	{ "error", "of one that failed: code, message" },
 	{ "input, output", "as they were given; an object or array is one here, too (only in status, wait and watch)" },
 };
@@ -53,13 +53,13 @@ static const struct {
 static void print_wrapped(const char *text)
 {
 	while (*text) {
-		size_t len = strlen(text), n = len;
-		if (len > TEXT_WIDTH)
+		size_t len = strcspn(text, "\n"), n = len;
+		if (len > TEXT_WIDTH && *text != ' ')
 			for (n = TEXT_WIDTH; n > 0 && text[n] != ' '; n--)
 				;
 		printf("%.*s\n", (int)n, text);
 		text += n;
-		text += *text == ' ';
+		text += *text == ' ' || *text == '\n';
 	}
 }
 
@@ -119,21 +119,49 @@ int cli_help(struct cli *c, const struct cli_verb *verb)
 
 /* ---- as a manual page ---- */
 
+static void man_slice(struct slice text)
+{
+	if (text.len && (*text.data == '.' || *text.data == '\''))
+		fputs("\\&", stdout);
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] == '-' || text.data[i] == '\\')
+			printf("\\%c", text.data[i] == '\\' ? 'e' : '-');
+		else
+			putchar(text.data[i]);
+}
+
 static void man_text(const char *text)
 {
-	if (*text == '.' || *text == '\'')
-		fputs("\\&", stdout);
-	for (; *text; text++)
-		if (*text == '-' || *text == '\\')
-			printf("\\%c", *text == '\\' ? 'e' : '-');
-		else
-			putchar(*text);
+	man_slice(slice_of(text));
 }
 
 static void man_line(const char *text)
 {
 	man_text(text);
 	putchar('\n');
+}
+
+/* Paragraphs and, as they stand, lines that begin with a blank. */
+static void man_about(const char *about)
+{
+	bool literal = false;
+
+	for (const char *text = about; *text; text += *text == '\n') {
+		size_t len = strcspn(text, "\n");
+		bool was = literal;
+		literal = *text == ' ' || (was && len == 0);
+		if (literal != was)
+			puts(literal ? ".PP\n.nf" : ".fi\n.PP");
+		else if (!literal && text != about && len)
+			puts(".PP");
+		if (literal || len) {
+			man_slice(slice_make(text, len));
+			putchar('\n');
+		}
+		text += len;
+	}
+	if (literal)
+		puts(".fi");
 }
 
 static void man_item(const char *name, const char *text)
@@ -176,7 +204,7 @@ static void man_verb(const struct cli_verb *v)
 	man_text(v->line + 1);
 	puts(".");
 	if (v->about)
-		man_line(v->about);
+		man_about(v->about);
 	man_options(v->options);
 }
 

@@ -37,7 +37,7 @@ static void field_waits(struct cli *c, const struct cli_instance *i)
 
 	for (const struct open_item *item = i->view.open; item; item = item->next, label = "") {
 		struct buf text = BUF_INIT;
-		instance_describe_item(c, item, &text);
+		instance_describe_item(c, i, item, &text);
 		field(label, buf_slice(&text));
 		buf_release(&text);
 	}

@@ -1,6 +1,6 @@
 /* cli_watch.c - `pawl watch`: what instances do, as it happens. A table that is drawn again on a terminal, else a line for
  * each change. */
-#include "cli/instance.h"
+#include "cli/activity.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "base/map.h"
@@ -12,6 +12,7 @@
 
 struct shown {
 	uint64_t execution, next_seq; /* what was shown last */
+	uint64_t activities;          /* a digest of what they do */
 	int exit;
 	bool parked, live;
 	unsigned round;
@@ -43,10 +44,26 @@ static struct shown *shown_get(struct watcher *w, const char *id)
 	return NULL;
 }
 
-static bool is_changed(const struct shown *s, const struct cli_instance *i)
+static bool is_changed(const struct shown *s, const struct cli_instance *i, uint64_t activities)
 {
 	return !s->live || s->execution != i->execution || s->next_seq != i->view.next_seq ||
-		s->parked != (i->note != NULL) || s->exit != instance_exit(i);
+		s->activities != activities || s->parked != (i->note != NULL) || s->exit != instance_exit(i);
+}
+
+/* Of the history, or of what an activity has told since. */
+static int64_t last_change_ns(struct watcher *w, const struct cli_instance *i)
+{
+	int64_t last = i->view.type ? i->view.updated_ns : w->c->now_ns;
+
+	for (const struct open_item *item = i->view.open; item && !instance_is_ended(i); item = item->next) {
+		struct activity a;
+		if (item->type != EVENT_ActivityScheduled)
+			continue;
+		if (activity_read(w->c, i, item, &a) == 0 && activity_told_ns(&a) > last)
+			last = activity_told_ns(&a);
+		activity_release(&a);
+	}
+	return last;
 }
 
 static void print_line(struct watcher *w, const struct cli_instance *i)
@@ -54,7 +71,7 @@ static void print_line(struct watcher *w, const struct cli_instance *i)
 	struct buf text = BUF_INIT, clean = BUF_INIT;
 	char time[TEXT_TIME_SIZE];
 
-	text_time(time, i->view.type ? i->view.updated_ns : w->c->now_ns);
+	text_time(time, last_change_ns(w, i));
 	instance_summary(w->c, i, &text);
 	out_clean(&clean, buf_slice(&text));
 	printf("%s %s ", time, i->id);
@@ -95,7 +112,8 @@ static int show(struct watcher *w, const struct cli_instance *i)
 
 	if (!s)
 		return err_nomem(&w->c->err);
-	bool changed = is_changed(s, i);
+	uint64_t activities = w->redraw ? 0 : activity_digest(w->c, i);
+	bool changed = is_changed(s, i, activities);
 	int code = instance_exit(i);
 	if (w->redraw)
 		rc = add_row(w, i);
@@ -105,7 +123,7 @@ static int show(struct watcher *w, const struct cli_instance *i)
 		rc = print_record(w, i);
 	if (s->exit < 0 && code >= 0)
 		w->open--;
-	*s = (struct shown){ i->execution, i->view.next_seq, code, i->note != NULL, true, w->round };
+	*s = (struct shown){ i->execution, i->view.next_seq, activities, code, i->note != NULL, true, w->round };
 	return rc;
 }
 
@@ -227,6 +245,7 @@ int cli_watch_ids(struct cli *c, char **ids, int count, int64_t timeout_ms)
 	struct watcher w = { .c = c, .ids = ids, .count = count, .open = count, .redraw = c->tty &&
 		c->format == OUT_TABLE };
 
+	c->bars = w.redraw;
 	map_init(&w.shown);
 	out_begin(&w.out, c, columns, true);
 	int rc = watch_loop(&w, timeout_ms);

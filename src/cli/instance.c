@@ -1,5 +1,6 @@
 /* instance.c - reading one instance, and saying what it does. */
 #include "cli/instance.h"
+#include "cli/activity.h"
 #include "cli/output.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -143,8 +144,7 @@ int instance_payload(struct cli *c, const struct cli_instance *i, const struct e
 
 /* ---- what it waits for ---- */
 
-/* By the boot's clock when it was set in this boot, else by the wall clock (I9). false: nobody knows. */
-static bool due_of(const struct cli *c, const struct open_item *item, int64_t *left_ms, int64_t *at_ns)
+bool instance_due(const struct cli *c, const struct open_item *item, int64_t *left_ms, int64_t *at_ns)
 {
 	if (!item->has_due && !(item->fields & FIELD_UNTIL))
 		return false;
@@ -175,19 +175,36 @@ static const char *item_kind(const struct open_item *item)
 	}
 }
 
-void instance_describe_item(struct cli *c, const struct open_item *item, struct buf *out)
+static void describe_activity(struct cli *c, const struct cli_instance *i, const struct open_item *item,
+                              struct buf *out)
+{
+	struct activity a;
+
+	buf_adds(out, "activity ");
+	if (activity_read(c, i, item, &a) == 0)
+		activity_describe(c, &a, out);
+	else
+		buf_adds(out, item->name);
+	activity_release(&a);
+}
+
+void instance_describe_item(struct cli *c, const struct cli_instance *i, const struct open_item *item, struct buf *out)
 {
 	char left[TEXT_TIME_SIZE];
 	int64_t left_ms = 0, at_ns;
-	bool due = due_of(c, item, &left_ms, &at_ns);
+	bool due = instance_due(c, item, &left_ms, &at_ns);
 
+	if (item->type == EVENT_ActivityScheduled) {
+		describe_activity(c, i, item, out);
+		return;
+	}
 	text_duration(left, left_ms);
 	buf_adds(out, item_kind(item));
 	if (item->name[0])
 		buf_addf(out, " %s", item->name);
 	if (item->type == EVENT_TimerCreated && due)
 		buf_addf(out, left_ms > 0 ? " in %s" : " due", left);
-	if (item->type != EVENT_ActivityScheduled && item->type != EVENT_ChildScheduled)
+	if (item->type != EVENT_ChildScheduled)
 		return;
 	if (item->attempt > 1)
 		buf_addf(out, ", attempt %u", item->attempt);
@@ -205,7 +222,7 @@ static void summary_waits(struct cli *c, const struct cli_instance *i, struct bu
 		shown++) {
 		if (shown)
 			buf_adds(out, "; ");
-		instance_describe_item(c, item, out);
+		instance_describe_item(c, i, item, out);
 	}
 	if (i->view.open_count > shown)
 		buf_addf(out, "; and %u more", i->view.open_count - shown);
@@ -244,7 +261,26 @@ void instance_summary(struct cli *c, const struct cli_instance *i, struct buf *o
 
 /* ---- JSON ---- */
 
-static void json_item(struct cli *c, const struct open_item *item, struct buf *out)
+static void json_activity(struct cli *c, const struct cli_instance *i, const struct open_item *item, struct buf *out)
+{
+	struct activity a;
+
+	if (activity_read(c, i, item, &a) < 0) {
+		out->failed = true;
+	} else {
+		json_add_member(out, "state", slice_of(activity_state_name(a.state)));
+		if (a.carrier.process > 0)
+			json_add_member_u64(out, "process", (uint64_t)a.carrier.process);
+		out_add_text(out, "worker", a.carrier.worker);
+		out_add_text(out, "reason", a.has_carrier ? a.carrier.reason : NULL);
+		activity_add_members(&a, out);
+		if (a.has_carrier && a.has_next)
+			json_add_member_i64(out, "next_in_ms", a.next_in_ms);
+	}
+	activity_release(&a);
+}
+
+static void json_item(struct cli *c, const struct cli_instance *i, const struct open_item *item, struct buf *out)
 {
 	int64_t left_ms, at_ns;
 
@@ -255,22 +291,26 @@ static void json_item(struct cli *c, const struct open_item *item, struct buf *o
 		out_add_text(out, "name", item->name);
 	if (item->type == EVENT_ActivityScheduled || item->type == EVENT_ChildScheduled)
 		json_add_member_u64(out, "attempt", item->attempt);
-	if (due_of(c, item, &left_ms, &at_ns)) {
+	if (instance_due(c, item, &left_ms, &at_ns)) {
 		out_add_time(out, "due", at_ns);
 		json_add_member_i64(out, "due_in_ms", left_ms);
 	}
 	out_add_text(out, "last_error", item->last_error);
+	if (item->type == EVENT_ActivityScheduled)
+		json_activity(c, i, item, out);
 	buf_addc(out, '}');
 }
 
-static void json_waits(struct cli *c, const struct view *v, struct buf *out)
+static void json_waits(struct cli *c, const struct cli_instance *i, struct buf *out)
 {
+	const struct view *v = &i->view;
+
 	json_add_key(out, "waits");
 	buf_addc(out, '[');
 	for (const struct open_item *item = v->open; item; item = item->next) {
 		if (item != v->open)
 			buf_addc(out, ',');
-		json_item(c, item, out);
+		json_item(c, i, item, out);
 	}
 	buf_addc(out, ']');
 }
@@ -332,7 +372,7 @@ int instance_json(struct cli *c, const struct cli_instance *i, bool full, bool i
 	out_add_text(out, "reason", v->reason);
 	out_add_text(out, i->damaged ? "damaged" : "parked", i->note);
 	if (!ended)
-		json_waits(c, v, out);
+		json_waits(c, i, out);
 	json_failure(v, out);
 	int rc = full ? json_payloads(c, i, input, out) : 0;
 	buf_addc(out, '}');

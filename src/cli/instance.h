@@ -33,7 +33,9 @@ int instance_payload(struct cli *c, const struct cli_instance *i, const struct e
 void instance_summary(struct cli *c, const struct cli_instance *i, struct buf *out);
 /* The object of `-o json`; docs/man/pawl.1 has its fields. full: with payloads, and the input when wanted. */
 int instance_json(struct cli *c, const struct cli_instance *i, bool full, bool input, struct buf *out) PAWL_MUST_USE;
-void instance_describe_item(struct cli *c, const struct open_item *item, struct buf *out);
+void instance_describe_item(struct cli *c, const struct cli_instance *i, const struct open_item *item, struct buf *out);
+/* By the boot's clock when it was set in this boot, else by the wall clock (I9). false: nobody knows. */
+bool instance_due(const struct cli *c, const struct open_item *item, int64_t *left_ms, int64_t *at_ns);
 
 /* Which instances: -s STATUS,..., -t TYPE, --since D, --older-than D. */
 struct select {

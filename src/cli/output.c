@@ -92,6 +92,8 @@ static const char *status_color(const char *status)
 	} colors[] = {
 		{ "Completed", "32" }, { "Failed", "31" },   { "Damaged", "31" },  { "Suspended", "33" },
 		{ "Canceled", "35" },  { "Terminated", "35" }, { "Pending", "2" }, { "Running", "36" },
+		{ "Active", "36" },    { "Waiting", "2" },   { "Stalled", "33" },  { "Deferred", "33" },
+		{ "Stuck", "31" },     { "dead", "31" },
 	};
 
 	for (size_t i = 0; i < sizeof(colors) / sizeof(colors[0]); i++)
@@ -125,7 +127,9 @@ static void add_row(struct out *o, const char *const *cells)
 {
 	for (unsigned i = 0; i < o->column_count; i++) {
 		size_t at = o->cells.len;
-		out_clean(&o->cells, slice_of(cells[i] && *cells[i] ? cells[i] : "-"));
+		bool filled = cells[i] && *cells[i];
+		o->filled |= filled ? 1u << i : 0;
+		out_clean(&o->cells, slice_of(filled ? cells[i] : "-"));
 		unsigned width = buf_ok(&o->cells) ? out_width(o->cells.data + at) : 0;
 		if (width > o->widths[i])
 			o->widths[i] = width;
@@ -170,28 +174,44 @@ void out_record(struct out *o, const char *name, struct slice json, const char *
 	o->records++;
 }
 
+static bool is_shown(const struct out *o, unsigned column)
+{
+	return !o->hide_empty || (o->filled & 1u << column);
+}
+
+static unsigned last_shown(const struct out *o)
+{
+	unsigned last = o->column_count ? o->column_count - 1 : 0;
+
+	while (last > 0 && !is_shown(o, last))
+		last--;
+	return last;
+}
+
 /* cell NULL: the head. The last column has what room there is; the others are never cut. */
 static void print_row(const struct out *o, const char *cell)
 {
 	bool is_head = !cell;
-	unsigned used = 0;
+	unsigned used = 0, last = last_shown(o);
 
-	for (unsigned i = 0; i < o->column_count; i++) {
+	for (unsigned i = 0; i < o->column_count && i <= last; i++) {
 		const char *text = is_head ? o->columns[i] : cell;
 		unsigned width = out_width(text);
-		if (i + 1 == o->column_count && o->line_max && used + width > o->line_max) {
+		cell = is_head ? NULL : cell + strlen(cell) + 1;
+		if (!is_shown(o, i))
+			continue;
+		if (i == last && o->line_max && used + width > o->line_max) {
 			unsigned room = o->line_max > used + 4 ? o->line_max - used - 3 : 1;
 			printf("%.*s...\n", (int)out_prefix(text, room), text);
 			return;
 		}
-		if (strcmp(o->columns[i], "STATUS") == 0 && !is_head)
+		if ((strcmp(o->columns[i], "STATUS") == 0 || strcmp(o->columns[i], "STATE") == 0) && !is_head)
 			out_print_status(text, o->color);
 		else
 			fputs(text, stdout);
-		if (i + 1 < o->column_count)
+		if (i < last)
 			printf("%*s", (int)(o->widths[i] - width + 2), "");
 		used += o->widths[i] + 2;
-		cell = is_head ? NULL : cell + strlen(cell) + 1;
 	}
 	putchar('\n');
 }

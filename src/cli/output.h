@@ -4,14 +4,15 @@
 
 #include "cli/cli.h"
 
-#define OUT_COLUMNS_MAX 8
+#define OUT_COLUMNS_MAX 12
 
 struct out {
 	enum out_format format;
 	bool many, color, failed;
+	bool hide_empty;              /* after out_begin: no column in which no record has anything */
 	unsigned line_max;            /* cut table lines here; 0 = never */
 	const char *const *columns;
-	unsigned column_count, widths[OUT_COLUMNS_MAX];
+	unsigned column_count, widths[OUT_COLUMNS_MAX], filled; /* filled: a bit for each column */
 	struct buf cells;             /* of the table: NUL-terminated texts */
 	size_t records;
 };

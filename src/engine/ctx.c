@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #define RETURN_FAILED (-1)
+#define PRIORITY_LAST 9
 
 static const pawl_failure no_task = { "system", "invalid", "no task was given (NULL)", NULL, false };
 
@@ -54,9 +55,15 @@ static const pawl_failure *apply_options(struct execution *x, struct event *e, c
 		return f;
 	if (wrong)
 		return failure_make(x, "system", "invalid", "%s", wrong);
+	if (o->priority > PRIORITY_LAST)
+		return failure_make(x, "system", "invalid",
+				    "priority %lu is not within 1 (begun first) and %d, or 0 for the default",
+				    (unsigned long)o->priority, PRIORITY_LAST);
+	e->priority = o->priority;
 	e->tag = slice_of(o->tag);
 	e->session = slice_of(o->session);
-	e->fields |= (o->retry ? FIELD_RETRY : 0u) | (o->tag ? FIELD_TAG : 0u) | (o->session ? FIELD_SESSION : 0u);
+	e->fields |= (o->retry ? FIELD_RETRY : 0u) | (o->tag ? FIELD_TAG : 0u) | (o->session ? FIELD_SESSION : 0u) |
+		     (o->priority ? FIELD_PRIORITY : 0u);
 	return NULL;
 }
 
@@ -105,6 +112,37 @@ pawl_task *pawl_activity_with(pawl_ctx *ctx, const char *activity, const char *i
 pawl_task *pawl_activity(pawl_ctx *ctx, const char *activity, const char *input)
 {
 	return pawl_activity_with(ctx, activity, input, NULL);
+}
+
+static const pawl_failure *check_message(struct execution *x, const pawl_task *task, const struct event *e)
+{
+	const pawl_failure *f = decide_limit(x);
+
+	if (!f)
+		f = check_payload(x, "message", e->data.len, PAWL_PAYLOAD_BYTES_MAX, "PAWL_PAYLOAD_BYTES_MAX");
+	if (!f && task->messages >= PAWL_MESSAGES_MAX)
+		f = failure_make(x, "system", "limit",
+				 "an activity was sent %d messages, which is the limit (PAWL_MESSAGES_MAX)",
+				 PAWL_MESSAGES_MAX);
+	return f;
+}
+
+void pawl_message(pawl_ctx *ctx, pawl_task *activity, const char *data)
+{
+	struct execution *x = execution_of(ctx);
+	struct event e = { .type = EVENT_ActivityMessageSent, .fields = FIELD_REF | (data ? FIELD_DATA : 0u),
+			   .data = slice_of(data) };
+
+	if (!activity || activity->type != EVENT_ActivityScheduled || activity->state != TASK_OPEN)
+		return;
+	const pawl_failure *f = check_message(x, activity, &e);
+	if (f) {
+		decide_refused(x, f);
+		return;
+	}
+	e.ref = activity->seq;
+	decide(x, &e);
+	activity->messages++;
 }
 
 static pawl_task *begin_timer(struct execution *x, struct event *e, int64_t delay_ms)

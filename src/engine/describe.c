@@ -64,6 +64,7 @@ bool decision_eq(const struct event *recorded, const struct event *made)
 	return ((fields & FIELD_REF) == 0 || recorded->ref == made->ref) &&
 	       ((fields & FIELD_DELAY) == 0 || recorded->delay_ms == made->delay_ms) &&
 	       ((fields & FIELD_UNTIL) == 0 || recorded->until_ns == made->until_ns) &&
+	       ((fields & FIELD_PRIORITY) == 0 || recorded->priority == made->priority) &&
 	       ((fields & FIELD_RETRY) == 0 || retry_eq(&recorded->retry, &made->retry)) &&
 	       ((fields & FIELD_ERROR) == 0 || failure_eq(&recorded->error, &made->error)) &&
 	       texts_eq(recorded, made) && payload_eq(recorded, made);
@@ -108,6 +109,7 @@ static void add_payload(struct text *t, const struct event *e)
 {
 	const char *what = e->type == EVENT_ExecutionCompleted ? " output" :
 			   e->type == EVENT_CustomStatusSet    ? "" :
+			   e->type == EVENT_ActivityMessageSent ? " data" :
 								 " input";
 
 	if (!(e->fields & FIELD_DATA))
@@ -188,6 +190,8 @@ void decision_describe(char *out, size_t size, const struct event *e)
 		if (e->fields & texts[i].field)
 			add_quoted(&t, texts[i].what, *(const struct slice *)place);
 	}
+	if (e->fields & FIELD_PRIORITY)
+		add(&t, " priority %lu", (unsigned long)e->priority);
 	add_payload(&t, e);
 	if (e->fields & FIELD_REF)
 		add(&t, " of line %llu", (unsigned long long)e->ref);

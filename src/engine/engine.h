@@ -42,8 +42,11 @@ enum message_result {
 	MESSAGE_REFUSED,   /* over a limit; `why` says which */
 };
 
-/* A message is the event it wants to become (class IN, without seq): ActivityCompleted, ActivityFailed (retry is decided
- * by the engine; `retry` in it is the policy where the code gave none), TimerFired, EventRaised, ExecutionSuspended/Resumed/Terminated, CancelRequested. Input for the result. */
+/* A message is the event it wants to become (class IN, without seq): ActivityCompleted, ActivityFailed, ActivityRebooting,
+ * TimerFired, EventRaised, ExecutionSuspended/Resumed/Terminated, CancelRequested, and ActivityRetrying with `ref` (and
+ * `id`, `reason`), which gives a held activity new attempts. The engine decides what becomes of an ActivityFailed: `retry`
+ * in it is the policy where the code gave none, `delay_ms` EVENT_DELAY_HELD asks to hold the activity when no attempt is
+ * left. A failure of kind "stuck" that is final gets the kind "poison". Input for the result. */
 struct message {
 	struct event event;
 	enum message_result result;

@@ -6,7 +6,10 @@
  *	any                     its id is in history: DUPLICATE; ended: STALE
  *	EventRaised             (name, key) is in history: DUPLICATE; a limit: REFUSED   to the oldest wait, or kept
  *	ActivityCompleted       ref is no open activity: STALE                           the task is done
- *	ActivityFailed          the same, or not the attempt that runs: STALE            Retrying by policy, else Failed
+ *	ActivityFailed          the same, or not the attempt that runs: STALE            Retrying by policy, else held
+ *	                                                                                 if it says so, else Failed
+ *	ActivityRebooting       the same, or held, or rebooting: STALE                   noted
+ *	ActivityRetrying        ref is no open activity, or it is not held: STALE        it has new attempts
  *	TimerFired              ref is no open timer: STALE                              the task is done
  *	ExecutionSuspended      is suspended: STALE                                      the code stops at its next wait
  *	ExecutionResumed        is not: STALE                                            it goes on
@@ -28,6 +31,20 @@ static pawl_task *answered(struct execution *x, const struct event *e, enum even
 		execution_stop(x, PAWL_ECORRUPT, "history line %llu, %s, answers line %llu, which is not open",
 			       (unsigned long long)e->seq, event_type_name(e->type), (unsigned long long)e->ref);
 	return task;
+}
+
+/* Another attempt is to come, or it is held. One that was given new attempts counts from there. */
+static void retry(struct execution *x, const struct event *e)
+{
+	pawl_task *task = answered(x, e, EVENT_ActivityScheduled);
+
+	task->attempt = e->attempt + 1;
+	task->rebooting = false;
+	task->held = e->delay_ms == EVENT_DELAY_HELD;
+	if (!event_is_requeue(e))
+		return;
+	task->attempt_base = e->attempt;
+	task->scheduled_ns = x->time_ns;
 }
 
 static void start(struct execution *x, const struct event *e)
@@ -62,7 +79,10 @@ void incoming_apply(struct execution *x, const struct event *e)
 		tasks_fail(x, answered(x, e, EVENT_ActivityScheduled), failure_of_event(x, &e->error));
 		break;
 	case EVENT_ActivityRetrying:
-		answered(x, e, EVENT_ActivityScheduled)->attempt = e->attempt + 1;
+		retry(x, e);
+		break;
+	case EVENT_ActivityRebooting:
+		answered(x, e, EVENT_ActivityScheduled)->rebooting = true;
 		break;
 	case EVENT_TimerFired:
 		tasks_complete(x, answered(x, e, EVENT_TimerCreated), SLICE(""));
@@ -128,8 +148,12 @@ static enum message_result admit_answer(struct execution *x, struct message *m, 
 
 	if (!task)
 		return drop(m, MESSAGE_STALE, "it answers nothing that is open");
-	if (e->type == EVENT_ActivityFailed && e->attempt != task->attempt)
+	if ((e->type == EVENT_ActivityFailed || e->type == EVENT_ActivityRebooting) && e->attempt != task->attempt)
 		return drop(m, MESSAGE_STALE, "another attempt runs by now");
+	if (e->type == EVENT_ActivityRebooting && (task->held || task->rebooting))
+		return drop(m, MESSAGE_STALE, task->held ? "it is held: no attempt runs" : "it reboots already");
+	if (e->type == EVENT_ActivityRetrying && !task->held)
+		return drop(m, MESSAGE_STALE, "it is not held");
 	return MESSAGE_TAKEN;
 }
 
@@ -156,6 +180,8 @@ static enum message_result admit(struct execution *x, struct message *m)
 		return admit_raised(x, m);
 	case EVENT_ActivityCompleted:
 	case EVENT_ActivityFailed:
+	case EVENT_ActivityRebooting:
+	case EVENT_ActivityRetrying:
 		return admit_answer(x, m, EVENT_ActivityScheduled);
 	case EVENT_TimerFired:
 		return admit_answer(x, m, EVENT_TimerCreated);
@@ -181,23 +207,53 @@ static void clean_failure(const struct failure *f)
 	}
 }
 
-/* A failed attempt with another to come is another event. */
+static void set_retrying(struct execution *x, struct event *e)
+{
+	e->type = EVENT_ActivityRetrying;
+	e->fields |= FIELD_DELAY | FIELD_DUE;
+	retry_due(&e->due, x->turn, x->time_ns, e->delay_ms);
+	e->due.boot = arena_copy(&x->turn_arena, x->turn->boot);
+}
+
+/* A failed attempt with another to come, or one that is held, is another event. */
 static void plan_retry(struct execution *x, struct event *e)
 {
 	const pawl_task *task = tasks_find_open(x, e->ref, EVENT_ActivityScheduled);
 	int64_t elapsed_ms = (x->time_ns - task->scheduled_ns) / 1000000;
 	const struct retry_policy fallback = e->retry;
 	const struct retry_policy *policy = task->retry ? task->retry : e->fields & FIELD_RETRY ? &fallback : NULL;
+	bool hold = e->fields & FIELD_DELAY && e->delay_ms == EVENT_DELAY_HELD;
 
-	e->fields = (e->fields | FIELD_ATTEMPT) & ~(uint32_t)FIELD_RETRY;
-	if (!policy)
-		return;
-	if (!retry_decide(policy, &e->error, e->attempt, elapsed_ms, prng_mix(&x->jitter), &e->delay_ms))
-		return;
-	e->type = EVENT_ActivityRetrying;
-	e->fields |= FIELD_DELAY | FIELD_DUE;
-	retry_due(&e->due, x->turn, x->time_ns, e->delay_ms);
-	e->due.boot = arena_copy(&x->turn_arena, x->turn->boot);
+	e->fields = (e->fields | FIELD_ATTEMPT) & ~(uint32_t)(FIELD_RETRY | FIELD_DELAY);
+	if (policy && retry_decide(policy, &e->error, e->attempt - task->attempt_base, elapsed_ms, prng_mix(&x->jitter),
+				   &e->delay_ms)) {
+		set_retrying(x, e);
+	} else if (hold) {
+		e->type = EVENT_ActivityRetrying;
+		e->fields |= FIELD_DELAY;
+	} else if (slice_is(e->error.kind, "stuck")) {
+		e->error.kind = SLICE("poison");
+	}
+}
+
+/* The last attempt that was made is said to have failed once more, so that the same one comes next. */
+static void plan_requeue(struct execution *x, struct event *e)
+{
+	const pawl_task *task = tasks_find_open(x, e->ref, EVENT_ActivityScheduled);
+	const char *why = "given new attempts";
+
+	if (e->fields & FIELD_REASON && e->reason.len > 0)
+		why = arena_printf(&x->turn_arena, "%s: %.*s", why, SLICE_FMT(e->reason));
+	if (!why)
+		execution_stop(x, PAWL_ENOMEM, "out of memory in instance '%s'", x->id);
+	e->fields &= FIELD_REF | FIELD_ID | FIELD_REASON;
+	e->fields |= FIELD_ATTEMPT | FIELD_ERROR;
+	e->attempt = task->attempt - 1;
+	e->error = (struct failure){ .kind = SLICE(EVENT_KIND_REQUEUED), .code = SLICE(EVENT_CODE_REQUEUED),
+				     .message = slice_of(why), .retryable = true };
+	clean_failure(&e->error);
+	e->delay_ms = 0;
+	set_retrying(x, e);
 }
 
 static void take(struct execution *x, struct message *m)
@@ -215,6 +271,8 @@ static void take(struct execution *x, struct message *m)
 	if (e->type == EVENT_ActivityFailed) {
 		clean_failure(&e->error);
 		plan_retry(x, e);
+	} else if (e->type == EVENT_ActivityRetrying) {
+		plan_requeue(x, e);
 	}
 	m->why = NULL;
 	m->result = MESSAGE_TAKEN;

@@ -44,14 +44,17 @@ struct pawl_task {
 	enum event_type type; /* what began it: ActivityScheduled, TimerCreated, EventSubscribed */
 	enum task_state state;
 	bool seen;            /* a wait has returned it: an event it took is used up */
+	bool held, rebooting; /* an activity: no attempt to come; done when the device comes back */
 	uint32_t attempt;     /* of an activity: the one that runs or comes next */
+	uint32_t attempt_base; /* so many do not count: they were before it was given new ones */
+	uint32_t messages;    /* that it was sent */
 	uint64_t seq;         /* of the event that began it; 0: nothing was recorded */
 	uint64_t order;       /* when it was done, among all tasks; 0 = open */
 	struct slice result;
 	const pawl_failure *failure;
 	/* an activity */
 	const struct retry_policy *retry;
-	int64_t scheduled_ns;
+	int64_t scheduled_ns; /* or given new attempts */
 	/* an event wait */
 	struct event_queue *queue;
 	struct pawl_task *prev, *next;

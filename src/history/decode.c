@@ -348,8 +348,8 @@ static int check_missing(const struct event *e, struct pawl_error *err)
 	uint32_t missing = t->must & ~e->fields;
 
 	for (int m = MEMBER_REF; missing && m < MEMBER_COUNT; m++) {
-		if (!(event_members[m].field & missing))
-			continue;
+		if (!(event_members[m].field & missing) || m == MEMBER_BOOT || m == MEMBER_BOOT_MS)
+			continue; /* "fire_at" alone is a due time */
 		const char *name = m == MEMBER_PAYLOAD ? t->data_key.data : event_members[m].name.data;
 		return err_set(err, PAWL_EPARSE, "\"%s\" is missing in %s", name, t->name);
 	}

@@ -26,6 +26,7 @@ enum {
 	STATUS = FIELD_STATUS,
 	FROM = FIELD_FROM,
 	START_AT = FIELD_START_AT,
+	PRIORITY = FIELD_PRIORITY,
 };
 
 #define LIT(text) { (text), sizeof(text) - 1 }
@@ -63,7 +64,7 @@ static const uint8_t members_by_len[MEMBER_NAME_MAX + 1][8] = {
 	[5] = { MEMBER_INPUT, MEMBER_ERROR, MEMBER_RETRY, MEMBER_UNTIL, MEMBER_VALUE },
 	[6] = { MEMBER_OUTPUT, MEMBER_STATUS, MEMBER_REASON, MEMBER_PARENT },
 	[7] = { MEMBER_ATTEMPT, MEMBER_VERSION, MEMBER_FIRE_AT, MEMBER_BOOT_MS, MEMBER_SESSION },
-	[8] = { MEMBER_INSTANCE, MEMBER_DELAY, MEMBER_ENTITIES, MEMBER_START_AT },
+	[8] = { MEMBER_INSTANCE, MEMBER_DELAY, MEMBER_ENTITIES, MEMBER_START_AT, MEMBER_PRIORITY },
 	[9] = { MEMBER_EXECUTION },
 	[10] = { MEMBER_PARENT_REF },
 	[16] = { MEMBER_PARENT_EXECUTION },
@@ -97,6 +98,12 @@ enum event_type event_type_by_name(struct slice name)
 		if (event_types[i].name_len == name.len && memcmp(event_types[i].name, name.data, name.len) == 0)
 			return (enum event_type)i;
 	return EVENT_UNKNOWN;
+}
+
+bool event_is_requeue(const struct event *e)
+{
+	return e->type == EVENT_ActivityRetrying && slice_is(e->error.kind, EVENT_KIND_REQUEUED) &&
+	       slice_is(e->error.code, EVENT_CODE_REQUEUED);
 }
 
 static bool copy_in_place(struct slice *s, struct arena *arena)

@@ -35,11 +35,12 @@
 	X(ExecutionSuspended, IN, 0, REASON | ID, "")                                                                  \
 	X(ExecutionResumed, IN, 0, REASON | ID, "")                                                                    \
 	X(CancelRequested, IN, 0, REASON | ID, "")                                                                     \
-	/* activities; Retrying is a failed attempt with another to come */                                            \
-	X(ActivityScheduled, DECISION, NAME, DATA | RETRY | TAG | SESSION, "input")                                    \
+	/* activities; Retrying is a failed attempt with another to come, or held; Rebooting is done after a reboot */ \
+	X(ActivityScheduled, DECISION, NAME, DATA | RETRY | TAG | SESSION | PRIORITY, "input")                         \
 	X(ActivityCompleted, IN, REF, DATA | ATTEMPT, "output")                                                        \
 	X(ActivityFailed, IN, REF | ERROR, ATTEMPT, "")                                                                \
-	X(ActivityRetrying, IN, REF | ATTEMPT | ERROR | DELAY, DUE, "")                                                \
+	X(ActivityRetrying, IN, REF | ATTEMPT | ERROR | DELAY, DUE | REASON | ID, "")                                  \
+	X(ActivityRebooting, IN, REF | ATTEMPT | DUE, DATA, "output")                                                  \
 	X(ActivityCancelRequested, DECISION, REF, 0, "")                                                               \
 	X(ActivityMessageSent, DECISION, REF, DATA, "data")                                                            \
 	/* timers: `delay_ms` for a length, `until` for a calendar time */                                             \
@@ -108,11 +109,18 @@ enum event_field {
 	FIELD_STATUS = 1 << 19,
 	FIELD_FROM = 1 << 20,
 	FIELD_START_AT = 1 << 21,
+	FIELD_PRIORITY = 1 << 22, /* the last one */
 };
+
+/* delay_ms of an ActivityRetrying with no attempt to come: it is held until somebody gives it new ones. */
+#define EVENT_DELAY_HELD (-1)
+/* The error of an ActivityRetrying that gives new attempts: its attempt is the last one that does not count any more. */
+#define EVENT_KIND_REQUEUED "system"
+#define EVENT_CODE_REQUEUED "requeued"
 
 /* Why something failed, as a value. Texts are never NULL data when the error is there; details may be. */
 struct failure {
-	struct slice kind;    /* "application", "timeout", "canceled", "process", "poison", "system" */
+	struct slice kind;    /* "application", "timeout", "canceled", "process", "stuck", "poison", "system" */
 	struct slice code;    /* for programs: "exit:3", "signal:9", "ENOENT", or what the activity said; may be empty */
 	struct slice message; /* for people */
 	struct slice details; /* free text or JSON, NONE when there is none */
@@ -145,6 +153,7 @@ struct event {
 	int64_t time_ns; /* the turn's time, on its first event; has_time says whether */
 	bool has_time;
 	uint32_t attempt;
+	uint32_t priority; /* 1 is begun first, 9 last */
 	uint64_t ref; /* seq of the event this one answers */
 	struct slice name, version, reason, id, key, instance, tag, session, status, from;
 	struct slice data;      /* payload: input, output, data, status ... by type */
@@ -166,6 +175,7 @@ struct event {
 const char *event_type_name(enum event_type type);
 unsigned event_type_class(enum event_type type); /* EVENT_IN, EVENT_DECISION, EVENT_END */
 enum event_type event_type_by_name(struct slice name);
+bool event_is_requeue(const struct event *e);
 
 /* Append one line, newline included. PAWL_ENOMEM, or PAWL_EBUG when a field that must be there is missing. */
 int event_encode(struct buf *out, const struct event *e) PAWL_MUST_USE;

@@ -46,6 +46,7 @@ enum event_member_kind {
 	X(FROM, "from", TEXT, FIELD_FROM, from)                                                                        \
 	X(TAG, "tag", TEXT, FIELD_TAG, tag)                                                                            \
 	X(SESSION, "session", TEXT, FIELD_SESSION, session)                                                            \
+	X(PRIORITY, "priority", U32, FIELD_PRIORITY, priority)                                                         \
 	X(STATUS, "status", TEXT, FIELD_STATUS, status)                                                                \
 	X(REASON, "reason", TEXT, FIELD_REASON, reason)                                                                \
 	X(EXECUTION, "execution", U64, FIELD_EXECUTION, execution)                                                     \

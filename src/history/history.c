@@ -182,3 +182,17 @@ int history_parse(struct history *h, struct slice text, struct pawl_error *err)
 	look_for_unknown(h);
 	return rc;
 }
+
+int history_messages(const struct history *h, uint64_t ref,
+                     int (*each)(void *arg, uint32_t number, const struct event *e), void *arg)
+{
+	uint32_t number = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < h->count; i++) {
+		const struct event *e = &h->events[i];
+		if (e->type == EVENT_ActivityMessageSent && e->ref == ref)
+			rc = each(arg, ++number, e);
+	}
+	return rc;
+}

@@ -27,5 +27,9 @@ void history_release(struct history *h);
 /* Decode text, which must outlive h. 0, PAWL_ECORRUPT (err names line and offset; events before it are there),
  * PAWL_ENOMEM. */
 int history_parse(struct history *h, struct slice text, struct pawl_error *err) PAWL_MUST_USE;
+/* The messages that the activity scheduled by line `ref` was sent (ActivityMessageSent), in order; number: 1, 2, ...
+ * Stops with the callback's value if not 0. */
+int history_messages(const struct history *h, uint64_t ref,
+                     int (*each)(void *arg, uint32_t number, const struct event *e), void *arg);
 
 #endif

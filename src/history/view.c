@@ -1,9 +1,11 @@
 #include "view.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <strings.h>
 
 /* A list is walked up to here; beyond, an index finds an item. */
 #define INDEX_MIN 32
+#define MESSAGES_MAX 0xffffffu /* what the bit-field holds: far more than a history may */
 
 /* External events of one name. `taken` has the waits that got one, for EventUnsubscribed: none may be forgotten, as the
  * code can drop a wait at any time after. */
@@ -50,8 +52,19 @@ void view_init(struct view *v)
 	*v = (struct view){ .status = STATUS_PENDING, .next_seq = 1 };
 }
 
+static void end_reboot(struct open_item *item)
+{
+	if (!item->rebooting)
+		return; /* the union may hold a time */
+	free(item->reboot_output);
+	item->reboot_output = NULL;
+	item->rebooting = item->output_in_file = false;
+	item->reboot_output_len = 0;
+}
+
 static void item_free(struct open_item *item)
 {
+	end_reboot(item);
 	free(item->last_error);
 	free(item->line);
 	free(item);
@@ -246,10 +259,17 @@ static int set_line(struct open_item *item, const struct event *e)
 	return rc;
 }
 
+/* Not sizeof, which is padded behind the place of the name: it counts with so many. */
+static size_t item_size(size_t name_len)
+{
+	size_t size = offsetof(struct open_item, name) + name_len + 1;
+	return size < sizeof(struct open_item) ? sizeof(struct open_item) : size;
+}
+
 static struct open_item *item_new(const struct event *e)
 {
 	struct slice name = e->fields & FIELD_NAME ? e->name : SLICE_NONE;
-	struct open_item *item = calloc(1, sizeof(*item) + name.len + 1);
+	struct open_item *item = calloc(1, item_size(name.len));
 
 	if (!item)
 		return NULL;
@@ -258,7 +278,8 @@ static struct open_item *item_new(const struct event *e)
 	item->attempt = 1;
 	item->fields = e->fields;
 	item->delay_ms = e->fields & FIELD_DELAY ? e->delay_ms : 0;
-	item->until_ns = e->fields & FIELD_UNTIL ? e->until_ns : 0;
+	if (e->fields & FIELD_UNTIL)
+		item->until_ns = e->until_ns;
 	set_due(item, e);
 	put_text(item->name, name);
 	return item;
@@ -350,13 +371,74 @@ static int retry_item(struct view *v, const struct event *e, enum event_type typ
 		return answers_nothing(v);
 	if (e->attempt == UINT32_MAX)
 		return PAWL_ECORRUPT;
+	end_reboot(item);
 	item->attempt = e->attempt + 1;
 	item->delay_ms = e->delay_ms;
+	item->held = e->type == EVENT_ActivityRetrying && e->delay_ms == EVENT_DELAY_HELD;
 	set_due(item, e);
+	item->has_due = item->has_due && !item->held;
 	int rc = set_last_error(item, &e->error);
 	if (rc == 0 && (e->fields & FIELD_INSTANCE))
 		rc = set_instance(item, e->instance);
 	return rc;
+}
+
+/* Its output, or the name of the file that holds it with the file's checksum behind the NUL. */
+static char *keep_output(const struct event *e)
+{
+	struct slice text = e->data_file.data ? e->data_file : e->data;
+	char *kept = malloc(text.len + 1 + sizeof(e->data_crc));
+
+	if (!kept)
+		return NULL;
+	put_text(kept, text);
+	memcpy(kept + text.len + 1, &e->data_crc, sizeof(e->data_crc));
+	return kept;
+}
+
+static int reboot(struct view *v, const struct event *e)
+{
+	struct open_item *item = view_find(v, e->ref);
+	char *output = NULL;
+
+	if (!item || item->type != EVENT_ActivityScheduled)
+		return answers_nothing(v);
+	if ((e->fields & FIELD_DATA) && !(output = keep_output(e)))
+		return PAWL_ENOMEM;
+	end_reboot(item);
+	item->rebooting = true;
+	item->held = false;
+	item->reboot_output = output;
+	item->output_in_file = output && e->data_file.data;
+	item->reboot_output_len = !output ? 0 : item->output_in_file ? (size_t)e->data_len : e->data.len;
+	set_due(item, e);
+	return 0;
+}
+
+void open_item_output(const struct open_item *item, struct event *out)
+{
+	if (!item->rebooting || !item->reboot_output)
+		return;
+	out->fields |= FIELD_DATA;
+	if (!item->output_in_file) {
+		out->data = slice_make(item->reboot_output, item->reboot_output_len);
+		return;
+	}
+	out->data = SLICE_NONE;
+	out->data_file = slice_of(item->reboot_output);
+	out->data_len = item->reboot_output_len;
+	memcpy(&out->data_crc, item->reboot_output + out->data_file.len + 1, sizeof(out->data_crc));
+}
+
+static int count_message(struct view *v, const struct event *e)
+{
+	struct open_item *item = view_find(v, e->ref);
+
+	if (!item || item->type != EVENT_ActivityScheduled)
+		return answers_nothing(v);
+	if (item->messages < MESSAGES_MAX)
+		item->messages = (item->messages + 1) & MESSAGES_MAX;
+	return 0;
 }
 
 static int cancel_child(struct view *v, const struct event *e)
@@ -608,6 +690,10 @@ static int apply(struct view *v, const struct event *e)
 		return close_item(v, e, EVENT_ActivityScheduled);
 	case EVENT_ActivityRetrying:
 		return retry_item(v, e, EVENT_ActivityScheduled);
+	case EVENT_ActivityRebooting:
+		return reboot(v, e);
+	case EVENT_ActivityMessageSent:
+		return count_message(v, e);
 	case EVENT_TimerFired:
 	case EVENT_TimerCanceled:
 		return close_item(v, e, EVENT_TimerCreated);

@@ -31,10 +31,19 @@ struct open_item {
 	enum event_type type; /* ActivityScheduled, TimerCreated, EventSubscribed, ChildScheduled, ... */
 	uint32_t attempt;     /* of an activity or child: the one that runs or comes next, from 1 */
 	uint32_t fields;      /* of the scheduling event */
-	bool cancel_requested; /* a child's: its end is still to come */
-	bool has_due;         /* a timer, or an activity or child between two attempts */
+	bool cancel_requested : 1; /* a child's: its end is still to come */
+	bool has_due : 1;     /* a timer, an activity or child between two attempts, or an activity that is rebooting */
+	bool held : 1;        /* an activity without an attempt to come, until somebody gives it new ones; no due */
+	bool rebooting : 1;   /* an activity that is done when the device comes back; due: by when it must reboot */
+	bool output_in_file : 1;
+	uint32_t messages : 24; /* that an activity was sent */
 	struct due due;
-	int64_t delay_ms, until_ns;
+	int64_t delay_ms;
+	union {
+		int64_t until_ns;    /* of a timer */
+		char *reboot_output; /* of an activity that is rebooting; NULL = none. See open_item_output */
+	};
+	size_t reboot_output_len; /* reboot_output is NUL-terminated, but may hold NUL bytes */
 	char *last_error;     /* of the attempt before ("code: message"), or NULL */
 	void *owner;          /* the runtime's: running work, armed timer */
 	char *line;           /* the scheduling event as a line of history, or NULL */
@@ -83,6 +92,9 @@ struct open_item *view_find(const struct view *v, uint64_t seq);
 /* The event that scheduled it, without the turn's time; of a child that was tried again, with the instance id that it
  * has now. Slices point into the item and the arena. 0, PAWL_ENOMEM, PAWL_EBUG. */
 int open_item_event(const struct open_item *item, struct event *out, struct arena *arena) PAWL_MUST_USE;
+/* Put the output of an activity that is rebooting (its bytes, or the file they were spilled to) into out, with
+ * FIELD_DATA: what its ActivityCompleted has. Nothing when it has none. Slices point into the item. */
+void open_item_output(const struct open_item *item, struct event *out);
 const char *status_name(enum instance_status status);  /* "Running" ... */
 int status_parse(const char *name, enum instance_status *status) PAWL_MUST_USE; /* without regard to case */
 static inline bool status_is_ended(enum instance_status s)

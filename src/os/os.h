@@ -77,6 +77,9 @@ struct os {
 	int (*mkdir)(void *self, int dir, const char *path, unsigned mode);
 	int (*rmdir)(void *self, int dir, const char *path);
 	int (*chmod)(void *self, int dir, const char *path, unsigned mode);
+	int (*symlink)(void *self, const char *target, int dir, const char *path); /* -EEXIST when something is there */
+	/* The target as it stands, NUL-terminated; its length, -ENAMETOOLONG when it does not fit, -EINVAL for what is no link. */
+	ssize_t (*readlink)(void *self, int dir, const char *path, char *out, size_t size);
 	/* Names in a directory but "." and "..", in no order; stops with the callback's value when it is not 0. */
 	int (*list)(void *self, int dir, const char *path, int (*each)(void *arg, const char *name), void *arg);
 	int (*fs_info)(void *self, int fd, struct os_fs_info *info);
@@ -99,8 +102,18 @@ struct os {
 
 	/* processes */
 	int (*self_id)(void *self, struct os_process_id *id);
+	/* Who has this pid now; -ESRCH when nobody has, or what ended and was not waited for yet. */
+	int (*process_id)(void *self, int32_t pid, struct os_process_id *id);
 	bool (*is_alive)(void *self, const struct os_process_id *id); /* the very same process, not a zombie, in this boot */
 	uint32_t (*uid)(void *self);
+
+	/* the machine: what the kernel tells under /proc and /sys, where links are how devices are found */
+	/* The start of a small file, at most size - 1 bytes, NUL-terminated; how many. */
+	int (*read_kernel)(void *self, const char *path, char *buf, size_t size);
+	int (*list_kernel)(void *self, const char *dir, int (*each)(void *arg, const char *name), void *arg); /* as list */
+	/* Of the file system that a path is on; bytes for unprivileged users. total_inodes 0: it has no fixed number. */
+	int (*path_space)(void *self, const char *path, uint64_t *free_bytes, uint64_t *free_inodes, uint64_t *total_inodes);
+	unsigned (*cpus)(void *self); /* that are online; at least 1 */
 };
 
 /* watch masks */

@@ -281,21 +281,36 @@ static int linux_chmod(void *self, int dir, const char *path, unsigned mode)
 	return r;
 }
 
+static int linux_symlink(void *self, const char *target, int dir, const char *path)
+{
+	(void)self;
+	return neg(symlinkat(target, dir, path));
+}
+
+static ssize_t linux_readlink(void *self, int dir, const char *path, char *out, size_t size)
+{
+	ssize_t n = readlinkat(dir, path, out, size);
+
+	(void)self;
+	if (n < 0)
+		return -errno;
+	if ((size_t)n >= size)
+		return -ENAMETOOLONG;
+	out[n] = '\0';
+	return n;
+}
+
 static bool is_dots(const char *name)
 {
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
-static int linux_list(void *self, int dir, const char *path, int (*each)(void *arg, const char *name), void *arg)
+static int list_fd(int fd, int (*each)(void *arg, const char *name), void *arg)
 {
 	struct dirent *e;
 	DIR *d;
-	int fd, r = 0;
+	int r = 0;
 
-	(void)self;
-	RETRY(fd, openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-	if (fd < 0)
-		return -errno;
 	d = fdopendir(fd);
 	if (!d) {
 		r = -errno;
@@ -314,6 +329,15 @@ static int linux_list(void *self, int dir, const char *path, int (*each)(void *a
 	}
 	closedir(d);
 	return r;
+}
+
+static int linux_list(void *self, int dir, const char *path, int (*each)(void *arg, const char *name), void *arg)
+{
+	int fd;
+
+	(void)self;
+	RETRY(fd, openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+	return fd < 0 ? -errno : list_fd(fd, each, arg);
 }
 
 static const struct fs_magic {
@@ -639,6 +663,26 @@ static int linux_self_id(void *self, struct os_process_id *id)
 	return r;
 }
 
+/* Without /proc there is a process of that number, and no more can be told: its start stays 0. */
+static int linux_process_id(void *self, int32_t pid, struct os_process_id *id)
+{
+	struct os_process_id it = { .pid = pid };
+	char state;
+	int r = linux_boot_id(self, it.boot_id);
+
+	if (r)
+		return r;
+	if (pid <= 0 || (kill((pid_t)pid, 0) < 0 && errno == ESRCH))
+		return -ESRCH;
+	r = proc_stat(pid, &state, &it.start_ticks);
+	if (r == -ENOENT && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+		return -ESRCH;
+	if (!r && (state == 'Z' || state == 'X' || state == 'x'))
+		return -ESRCH;
+	*id = it;
+	return 0;
+}
+
 /* A process that exists but that /proc will not show (hidepid, no /proc) counts as alive: taking it for dead could
  * start its work a second time beside it, taking it for alive ends at the latest with its time-out. */
 static bool linux_is_alive(void *self, const struct os_process_id *id)
@@ -661,6 +705,86 @@ static uint32_t linux_uid(void *self)
 	return (uint32_t)geteuid();
 }
 
+/* the machine */
+
+/* One read: what the kernel makes up for a small file comes in one piece, and a second one would have it made again. */
+static int linux_read_kernel(void *self, const char *path, char *buf, size_t size)
+{
+	ssize_t n;
+	int fd, r;
+
+	(void)self;
+	RETRY(fd, open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+	if (fd < 0)
+		return -errno;
+	RETRY(n, read(fd, buf, size - 1));
+	r = n < 0 ? -errno : (int)n;
+	close(fd);
+	if (r >= 0)
+		buf[r] = '\0';
+	return r;
+}
+
+static int linux_list_kernel(void *self, const char *dir, int (*each)(void *arg, const char *name), void *arg)
+{
+	int fd = linux_open_root(self, dir);
+
+	return fd < 0 ? fd : list_fd(fd, each, arg);
+}
+
+static uint64_t bytes_of_blocks(uint64_t blocks, uint64_t size)
+{
+	return size && blocks > UINT64_MAX / size ? UINT64_MAX : blocks * size;
+}
+
+static int linux_path_space(void *self, const char *path, uint64_t *free_bytes, uint64_t *free_inodes,
+			    uint64_t *total_inodes)
+{
+	struct statvfs s;
+	int r;
+
+	(void)self;
+	RETRY(r, statvfs(path, &s));
+	if (r < 0)
+		return -errno;
+	*free_bytes = bytes_of_blocks(s.f_bavail, s.f_frsize);
+	*free_inodes = s.f_favail;
+	*total_inodes = s.f_files;
+	return 0;
+}
+
+/* "0-3,6" */
+static unsigned count_of_ranges(const char *p)
+{
+	unsigned count = 0;
+
+	while (*p >= '0' && *p <= '9') {
+		char *end;
+		unsigned long first = strtoul(p, &end, 10), last = first;
+
+		if (*end == '-')
+			last = strtoul(end + 1, &end, 10);
+		if (last < first || last - first > 65535)
+			return 0;
+		count += (unsigned)(last - first + 1);
+		p = *end == ',' ? end + 1 : end;
+	}
+	return count;
+}
+
+/* musl's sysconf counts those that this process may use, which need not be all that the load is for. */
+static unsigned linux_cpus(void *self)
+{
+	char text[256];
+	unsigned count = 0;
+	long n;
+
+	if (linux_read_kernel(self, "/sys/devices/system/cpu/online", text, sizeof(text)) > 0)
+		count = count_of_ranges(text);
+	n = count ? (long)count : sysconf(_SC_NPROCESSORS_ONLN);
+	return n > 0 ? (unsigned)n : 1;
+}
+
 const struct os *os_linux(void)
 {
 	static const struct os table = {
@@ -681,6 +805,8 @@ const struct os *os_linux(void)
 		.mkdir = linux_mkdir,
 		.rmdir = linux_rmdir,
 		.chmod = linux_chmod,
+		.symlink = linux_symlink,
+		.readlink = linux_readlink,
 		.list = linux_list,
 		.fs_info = linux_fs_info,
 		.lock = linux_lock,
@@ -695,8 +821,13 @@ const struct os *os_linux(void)
 		.boot_id = linux_boot_id,
 		.random = linux_random,
 		.self_id = linux_self_id,
+		.process_id = linux_process_id,
 		.is_alive = linux_is_alive,
 		.uid = linux_uid,
+		.read_kernel = linux_read_kernel,
+		.list_kernel = linux_list_kernel,
+		.path_space = linux_path_space,
+		.cpus = linux_cpus,
 	};
 
 	return &table;

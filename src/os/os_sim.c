@@ -116,6 +116,7 @@ void os_sim_free(struct os_sim *sim)
 	free(sim->batch);
 	free(sim->dirty);
 	free(sim->descs);
+	kernel_free(sim->kernel);
 	pthread_mutex_destroy(&sim->mutex);
 	free(sim);
 }

@@ -5,7 +5,7 @@
  *
  *   data      A write or a change of size is un-synced until sync_data or sync of that file, or sync_fs. These make
  *             data and size durable, not the file's name.
- *   names     create, mkdir, rename, unlink, rmdir and hard links are operations on directory entries, un-synced until
+ *   names     create, mkdir, rename, unlink, rmdir, symlink and hard links are operations on directory entries, un-synced until
  *             sync of a directory they touch, or sync_fs. A rename is one operation, kept or lost as a whole. Whoever
  *             is kept keeps the earlier un-synced ones on the same names (one name is one place on the disk).
  *             Syncing a file does not persist its name; a name that was kept whose file was never synced is a file of
@@ -66,7 +66,7 @@ struct os_sim_cut {
 };
 
 void os_sim_power_cut(struct os_sim *sim, const struct os_sim_cut *how);
-/* Mutating operations so far: create, write, truncate, sync, rename, unlink, mkdir, rmdir, chmod. */
+/* Mutating operations so far: create, write, truncate, sync, rename, unlink, mkdir, rmdir, symlink, chmod. */
 uint64_t os_sim_ops(struct os_sim *sim);
 void os_sim_stop_after(struct os_sim *sim, uint64_t n); /* during the n-th from now; 0: never */
 bool os_sim_is_off(struct os_sim *sim);
@@ -89,8 +89,9 @@ enum os_sim_op {
 	OS_SIM_OP_LEASE = 1 << 13, /* answers UNKNOWN */
 	OS_SIM_OP_WATCH = 1 << 14,
 	OS_SIM_OP_RANDOM = 1 << 15,
-	OS_SIM_OP_PROCESS = 1 << 16, /* boot_id, self_id */
-	OS_SIM_OP_ALL = (1 << 17) - 1,
+	OS_SIM_OP_PROCESS = 1 << 16, /* boot_id, self_id, process_id */
+	OS_SIM_OP_LINK = 1 << 17,    /* symlink */
+	OS_SIM_OP_ALL = (1 << 18) - 1,
 };
 
 /* The n-th call from now (1 is the next) that is in the mask fails with -err, and all later ones when forever. n = 0
@@ -111,6 +112,19 @@ bool os_sim_watch_pending(struct os_sim *sim, int watch); /* would the descripto
 /* What another program would do; paths from the root; un-synced as everything else. 0 or -errno. */
 int os_sim_symlink(struct os_sim *sim, const char *target, const char *path);
 int os_sim_link(struct os_sim *sim, const char *from, const char *to);
+
+/* What the kernel tells (read_kernel, list_kernel, path_space, cpus). Nothing is there at first; a cut leaves it.
+ * set: this text, NULL: no such file; fail: it is there and reading it ends with -err. Directories follow from paths. */
+void os_sim_set_kernel(struct os_sim *sim, const char *path, const char *text);
+void os_sim_fail_kernel(struct os_sim *sim, const char *path, int err);
+/* Of exactly that path; a path of the simulated disk has its capacity. total_inodes 0: no fixed number. err: -err is
+ * the answer instead. */
+void os_sim_set_space(struct os_sim *sim, const char *path, uint64_t free_bytes, uint64_t free_inodes,
+                      uint64_t total_inodes);
+void os_sim_fail_space(struct os_sim *sim, const char *path, int err);
+void os_sim_unset_space(struct os_sim *sim, const char *path);
+void os_sim_set_cpus(struct os_sim *sim, unsigned n); /* 4 at first */
+uint64_t os_sim_kernel_calls(struct os_sim *sim);      /* of the four, so far */
 
 /* Every name with its size, what is un-synced, and the entry operations that are pending. */
 void os_sim_dump(struct os_sim *sim, FILE *out);

@@ -477,6 +477,18 @@ int fs_mkdir(struct os_sim *sim, const struct sim_at *at, unsigned mode)
 	return r ? r : fs_add(sim, at, inode_new(sim, OS_DIR, mode & 07777));
 }
 
+int fs_symlink(struct os_sim *sim, const struct sim_at *at, const char *target)
+{
+	uint32_t ino;
+	int r = !*target ? -ENOENT : !at->len || at->ino ? -EEXIST : at->must_dir ? -ENOENT : start_change(sim);
+
+	if (r)
+		return r;
+	ino = inode_new(sim, OS_LINK, 0777);
+	inode_mut(sim, ino)->target = name_new(target, strlen(target));
+	return fs_add(sim, at, ino);
+}
+
 int fs_chmod(struct os_sim *sim, const struct sim_at *at, unsigned mode)
 {
 	struct sim_body *b;

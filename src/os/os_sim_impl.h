@@ -5,6 +5,7 @@
  *   os_sim_tree.c   inodes, directory entries, un-synced entry operations, path walk
  *   os_sim_watch.c  watch queues
  *   os_sim_fs.c     what the calls on names and files do, under the mutex
+ *   os_sim_kernel.c what the kernel tells in /proc and /sys, free space, processors
  *   os_sim_power.c  cut, kill, clone, dump
  *   os_sim_table.c  the table: mutex, power and faults around each call; locks, leases, clocks, processes
  *   os_sim.c        new and free, settings, faults, what other programs do
@@ -196,6 +197,10 @@ struct os_sim {
 	int64_t real_ns, boot_ns;
 	uint64_t ticks; /* hands out start times */
 	char boot_id[OS_BOOT_ID_SIZE];
+
+	struct sim_kernel *kernel; /* files of /proc and /sys, and the space at paths */
+	unsigned cpus;             /* 0: 4 */
+	uint64_t kernel_calls;
 };
 
 struct sim_at {
@@ -286,7 +291,15 @@ int fs_add(struct os_sim *sim, const struct sim_at *at, uint32_t ino);
 int fs_rename(struct os_sim *sim, const struct sim_at *from, const struct sim_at *to);
 int fs_unlink(struct os_sim *sim, const struct sim_at *at, bool dir);
 int fs_mkdir(struct os_sim *sim, const struct sim_at *at, unsigned mode);
+int fs_symlink(struct os_sim *sim, const struct sim_at *at, const char *target);
 int fs_chmod(struct os_sim *sim, const struct sim_at *at, unsigned mode);
 uint64_t fs_free_bytes(const struct os_sim *sim);
+
+/* os_sim_kernel.c; all with the mutex held */
+int kernel_read(struct os_sim *sim, const char *path, char *buf, size_t size);
+struct sim_name **kernel_names(struct os_sim *sim, const char *dir, uint32_t *count); /* NULL: no such directory */
+int kernel_space(struct os_sim *sim, const char *path, uint64_t *bytes, uint64_t *inodes, uint64_t *total);
+struct sim_kernel *kernel_copy(const struct sim_kernel *from);
+void kernel_free(struct sim_kernel *list);
 
 #endif

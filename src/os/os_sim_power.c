@@ -125,6 +125,7 @@ struct os_sim *os_sim_clone(const struct os_sim *from)
 	for (uint32_t i = 0; i < sim->ndescs; i++)
 		if (sim->descs[i].kind == DESC_WATCH)
 			sim->descs[i].watch = watch_copy(sim->descs[i].watch);
+	sim->kernel = kernel_copy(origin->kernel);
 	for (int i = 0; i < OS_SIM_PROCESSES_MAX; i++)
 		sim_bind_process(sim, i);
 	sim_unlock(origin);

@@ -317,6 +317,33 @@ static int sim_chmod(void *self, int dir, const char *path, unsigned mode)
 	return end(sim, r ? r : fs_chmod(sim, &at, mode));
 }
 
+static int sim_symlink(void *self, const char *target, int dir, const char *path)
+{
+	struct sim_at at;
+	struct os_sim *sim;
+	int r = at_begin(self, OS_SIM_OP_LINK, &sim, dir, path, &at);
+
+	return end(sim, r ? r : fs_symlink(sim, &at, target));
+}
+
+static ssize_t sim_readlink(void *self, int dir, const char *path, char *out, size_t size)
+{
+	const struct sim_name *target;
+	struct sim_at at;
+	struct os_sim *sim;
+	int r = at_begin(self, OS_SIM_OP_STAT, &sim, dir, path, &at);
+
+	if (!r)
+		r = !at.ino ? -ENOENT : inode_body(sim, at.ino)->type != OS_LINK ? -EINVAL : 0;
+	if (!r) {
+		target = inode_body(sim, at.ino)->target;
+		r = target->len < size ? (int)target->len : -ENAMETOOLONG;
+		if (r > 0)
+			memcpy(out, target->text, target->len + 1);
+	}
+	return end(sim, r);
+}
+
 /* The names at this moment, from a drawn one on: nobody may rely on an order. */
 static struct sim_name **list_names(struct os_sim *sim, uint32_t dir, uint32_t *count)
 {
@@ -334,6 +361,18 @@ static struct sim_name **list_names(struct os_sim *sim, uint32_t dir, uint32_t *
 	return names;
 }
 
+/* Gives the names to the callback, without the mutex, and frees them. */
+static int hand_out(struct sim_name **names, uint32_t n, int r, int (*each)(void *arg, const char *name), void *arg)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!r)
+			r = each(arg, names[i]->text);
+		name_unref(names[i]);
+	}
+	free(names);
+	return r;
+}
+
 static int sim_list(void *self, int dir, const char *path, int (*each)(void *arg, const char *name), void *arg)
 {
 	struct sim_name **names = NULL;
@@ -348,14 +387,7 @@ static int sim_list(void *self, int dir, const char *path, int (*each)(void *arg
 		r = -ENOTDIR;
 	if (!r)
 		names = list_names(sim, at.ino, &n);
-	r = end(sim, r);
-	for (uint32_t i = 0; i < n; i++) {
-		if (!r)
-			r = each(arg, names[i]->text);
-		name_unref(names[i]);
-	}
-	free(names);
-	return r;
+	return hand_out(names, n, end(sim, r), each, arg);
 }
 
 static int sim_fs_info(void *self, int fd, struct os_fs_info *info)
@@ -574,6 +606,20 @@ static int sim_self_id(void *self, struct os_process_id *id)
 	return end(sim, r);
 }
 
+static int sim_process_id(void *self, int32_t pid, struct os_process_id *id)
+{
+	struct os_sim *sim;
+	int r = begin(self, OS_SIM_OP_PROCESS, &sim, NULL), process = pid - pid_of(0);
+
+	if (!r && (process < 0 || process >= OS_SIM_PROCESSES_MAX || !sim->process[process].alive))
+		r = -ESRCH;
+	if (!r) {
+		*id = (struct os_process_id){ .pid = pid, .start_ticks = sim->process[process].start_ticks };
+		memcpy(id->boot_id, sim->boot_id, sizeof(id->boot_id));
+	}
+	return end(sim, r);
+}
+
 static bool sim_is_alive(void *self, const struct os_process_id *id)
 {
 	struct os_sim *sim;
@@ -589,6 +635,51 @@ static uint32_t sim_uid(void *self)
 {
 	(void)self;
 	return 0;
+}
+
+/* the machine */
+
+static int sim_read_kernel(void *self, const char *path, char *buf, size_t size)
+{
+	struct os_sim *sim;
+	int r = begin(self, OS_SIM_OP_READ, &sim, NULL);
+
+	return end(sim, r ? r : kernel_read(sim, path, buf, size));
+}
+
+static int sim_list_kernel(void *self, const char *dir, int (*each)(void *arg, const char *name), void *arg)
+{
+	struct sim_name **names = NULL;
+	struct os_sim *sim;
+	uint32_t n = 0;
+	int r = begin(self, OS_SIM_OP_LIST, &sim, NULL);
+
+	if (!r) {
+		names = kernel_names(sim, dir, &n);
+		r = names ? 0 : -ENOENT;
+	}
+	return hand_out(names, n, end(sim, r), each, arg);
+}
+
+static int sim_path_space(void *self, const char *path, uint64_t *free_bytes, uint64_t *free_inodes,
+			  uint64_t *total_inodes)
+{
+	struct os_sim *sim;
+	int r = begin(self, OS_SIM_OP_STAT, &sim, NULL);
+
+	return end(sim, r ? r : kernel_space(sim, path, free_bytes, free_inodes, total_inodes));
+}
+
+static unsigned sim_cpus(void *self)
+{
+	struct sim_process *p = self;
+	unsigned n;
+
+	sim_lock(p->sim);
+	p->sim->kernel_calls++;
+	n = p->sim->cpus ? p->sim->cpus : 4;
+	sim_unlock(p->sim);
+	return n;
 }
 
 const struct os sim_table = {
@@ -609,6 +700,8 @@ const struct os sim_table = {
 	.mkdir = sim_mkdir,
 	.rmdir = sim_rmdir,
 	.chmod = sim_chmod,
+	.symlink = sim_symlink,
+	.readlink = sim_readlink,
 	.list = sim_list,
 	.fs_info = sim_fs_info,
 	.lock = sim_flock,
@@ -623,6 +716,11 @@ const struct os sim_table = {
 	.boot_id = sim_boot_id,
 	.random = sim_random_bytes,
 	.self_id = sim_self_id,
+	.process_id = sim_process_id,
 	.is_alive = sim_is_alive,
 	.uid = sim_uid,
+	.read_kernel = sim_read_kernel,
+	.list_kernel = sim_list_kernel,
+	.path_space = sim_path_space,
+	.cpus = sim_cpus,
 };

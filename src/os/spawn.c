@@ -15,9 +15,12 @@
 
 #include "os/spawn.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -25,7 +28,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +52,9 @@
 #endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
 #endif
 
 #define STATUS_FD 3
@@ -275,16 +283,26 @@ static bool is_set(const char *const *env, const char *entry)
 	return false;
 }
 
-/* Pointers only; the last of two entries with one name wins. */
 /* What the supervisor says to us is not for our children: one of them could tell it that we are ready, or alive. */
-static const char *const private_env[] = { "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_FDS=", "LISTEN_PID=", "LISTEN_FDNAMES=", NULL };
+static const char *const private_env[] = {
+	"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", NULL,
+};
 
-static char **merge_env(const char *const *on_top)
+/* An entry of our own environment: does the program get it? */
+static bool is_handed_on(const struct spawn_spec *spec, const char *entry)
+{
+	if (is_set(private_env, entry) || (spec->env && is_set(spec->env, entry)))
+		return false;
+	return !spec->env_keep || is_set(spec->env_keep, entry);
+}
+
+/* Pointers only; the last of two entries with one name wins. */
+static char **merge_env(const struct spawn_spec *spec)
 {
 	static const char *const none[] = { NULL };
+	const char *const *on_top = spec->env ? spec->env : none;
 	size_t n = 0, most = 1;
 
-	on_top = on_top ? on_top : none;
 	for (char **e = environ; e && *e; e++)
 		most++;
 	for (const char *const *e = on_top; *e; e++)
@@ -293,7 +311,7 @@ static char **merge_env(const char *const *on_top)
 	if (!env)
 		return NULL;
 	for (char **e = environ; e && *e; e++)
-		if (!is_set(on_top, *e) && !is_set(private_env, *e))
+		if (is_handed_on(spec, *e))
 			env[n++] = *e;
 	for (const char *const *e = on_top; *e; e++)
 		if (!is_set(e + 1, *e))
@@ -312,7 +330,7 @@ static const char *find_path(char *const *env)
 pid_t spawn_start(const struct spawn_spec *spec, enum spawn_step *failed)
 {
 	struct child c = { .spec = spec, .argv = (char *const *)(uintptr_t)spec->argv };
-	char **env = merge_env(spec->env);
+	char **env = merge_env(spec);
 	pid_t pid;
 
 	*failed = SPAWN_FORK;
@@ -353,6 +371,22 @@ bool spawn_has_pidfd(void)
 	return has_pidfd;
 }
 
+bool spawn_pidfd_has_ended(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int n;
+
+	do
+		n = poll(&p, 1, 0);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+int spawn_pidfd_kill(int pidfd, int signal)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
 bool spawn_has_ended(pid_t pid, struct spawn_status *status)
 {
 	siginfo_t info;
@@ -378,6 +412,142 @@ void spawn_reap(pid_t pid)
 {
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+bool spawn_is_child(pid_t pid)
+{
+	struct spawn_status status;
+
+	return !spawn_has_ended(pid, &status) || status.known;
+}
+
+/* who a process is */
+
+struct proc_stat {
+	char state;
+	pid_t group;
+	uint64_t start;
+};
+
+static ssize_t read_proc(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do
+		n = read(fd, text, size - 1);
+	while (n < 0 && errno == EINTR);
+	n = n < 0 ? -errno : n;
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return n;
+}
+
+/* Fields 3, 5 and 22. The name before them may hold blanks and parentheses: only the last ')' ends it. */
+static int parse_stat(const char *text, struct proc_stat *stat)
+{
+	const char *fields = strrchr(text, ')');
+	int group;
+
+	if (!fields || sscanf(fields + 1, " %c %*s %d" /* 6 ... 21: */ " %*s %*s %*s %*s %*s %*s %*s %*s"
+	                      " %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64, &stat->state, &group, &stat->start) != 3)
+		return -EACCES;
+	stat->group = group;
+	return 0;
+}
+
+static int read_stat(pid_t pid, struct proc_stat *stat)
+{
+	char path[32], text[1024];
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	if (pid > 0 && read_proc(path, text, sizeof(text)) > 0)
+		return parse_stat(text, stat);
+	return pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH) ? -ESRCH : -EACCES;
+}
+
+int spawn_process_id(pid_t pid, struct os_process_id *id)
+{
+	const struct os *os = os_linux();
+	struct os_process_id found = { .pid = (int32_t)pid };
+	struct proc_stat stat;
+	int r = read_stat(pid, &stat);
+
+	if (r == 0)
+		r = os->boot_id(os->self, found.boot_id);
+	if (r < 0)
+		return r;
+	found.start_ticks = stat.start;
+	*id = found;
+	return 0;
+}
+
+static bool is_dead(char state)
+{
+	return state == 'Z' || state == 'X' || state == 'x';
+}
+
+enum spawn_life spawn_life(pid_t pid, uint64_t start_ticks)
+{
+	struct proc_stat stat;
+	int r = read_stat(pid, &stat);
+
+	if (r < 0)
+		return r == -ESRCH ? SPAWN_GONE : SPAWN_HIDDEN;
+	if (stat.start != start_ticks)
+		return SPAWN_GONE;
+	return is_dead(stat.state) ? SPAWN_ZOMBIE : SPAWN_LIVES;
+}
+
+int spawn_kill_group(pid_t leader, uint64_t start_ticks, bool led, int signal)
+{
+	struct proc_stat stat;
+
+	if (leader <= 1 || leader == getpgrp())
+		return -ESRCH;
+	int r = read_stat(leader, &stat);
+	if (r == 0 && (stat.start != start_ticks || stat.group != leader))
+		r = -ESRCH;
+	else if (r == -ESRCH && led)
+		r = 0;
+	if (r == 0 && kill(-leader, signal) < 0)
+		r = -errno;
+	return r;
+}
+
+bool spawn_group_lives(pid_t group)
+{
+	DIR *proc = kill(-group, 0) < 0 && errno == ESRCH ? NULL : opendir("/proc");
+	bool lives = !proc && errno != ESRCH;
+	struct proc_stat stat;
+	struct dirent *e;
+
+	while (proc && !lives && (e = readdir(proc)))
+		lives = read_stat(number_of(e->d_name), &stat) == 0 && stat.group == group && !is_dead(stat.state);
+	if (proc)
+		closedir(proc);
+	return lives;
+}
+
+uint64_t spawn_pid_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) < 0 ? 0 : (uint64_t)st.st_ino;
+}
+
+int spawn_is_locked(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		r = errno == EWOULDBLOCK ? 1 : -errno;
+	close(fd);
+	return r;
 }
 
 /* SIGCHLD, for kernels without pidfds */

@@ -1,4 +1,5 @@
 #include "config_table.h"
+#include "isolation.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -28,6 +29,28 @@ const struct config_key config_keys[] = {
 	{ "engine.replay_only", CONFIG_IS_BOOL, TOP(engine.replay_only), "false", 0, 0, NULL, "keep no stacks: every turn replays (to test orchestrations)" },
 	{ "workers.threads_max", CONFIG_IS_COUNT, TOP(workers.threads_max), "8", 1, 1024, NULL, "activities in C that run at a time" },
 	{ "workers.processes_max", CONFIG_IS_COUNT, TOP(workers.processes_max), "16", 1, 4096, NULL, "activities that are processes and run at a time" },
+	{ "workers.running_max", CONFIG_IS_COUNT, TOP(workers.running_max), "0", 0, 100000, NULL, "activities of all kinds that run at a time, those of outside workers among them; 0 for no limit" },
+	{ "workers.replaced_max", CONFIG_IS_COUNT, TOP(workers.replaced_max), "8", 0, 1024, NULL, "threads that are replaced by new ones because their activity in C never returns" },
+	{ "workers.tags", CONFIG_IS_LIST, TOP(workers.tags), NULL, 0, 0, NULL, "tags of calls that this runtime runs itself; calls with any other tag wait for outside workers" },
+	{ "workers.heartbeat", CONFIG_IS_DURATION, TOP(workers.heartbeat_ms), "60s", 1000, DAY, NULL, "longest silence of an outside worker that is known by a name and not by its pid" },
+	{ "attempts.stuck_max", CONFIG_IS_COUNT, TOP(attempts.stuck_max), "3", 1, 1000000, NULL, "attempts in all when they end stuck: gone without a result, silent, past their time, or taking the runtime down with them" },
+	{ "reboot.command", CONFIG_IS_LIST, TOP(reboot.command), NULL, 0, 0, NULL, "the program, and its arguments, that reboots the device: run when an activity has asked for it (exit 76) and that is on the disk; not set: the activity sees to it" },
+	{ "reboot.timeout", CONFIG_IS_DURATION, TOP(reboot.timeout_ms), "10m", 1000, DAY, NULL, "a planned reboot that has not come by then fails its activity" },
+	{ "pressure.memory_min", CONFIG_IS_SIZE, TOP(pressure.memory_min), "0", 0, INT64_MAX, NULL, "memory that must be available (MemAvailable) for an activity to begin; 0: not looked at" },
+	{ "pressure.disk_min", CONFIG_IS_SIZE, TOP(pressure.disk_min), "0", 0, INT64_MAX, NULL, "space that must be free on the hub's file system and on those of disk_paths; 0: not looked at" },
+	{ "pressure.inodes_min", CONFIG_IS_SIZE, TOP(pressure.inodes_min), "0", 0, INT64_MAX, NULL, "inodes that must be free on the same file systems; 0: not looked at" },
+	{ "pressure.disk_paths", CONFIG_IS_PATHS, TOP(pressure.disk_paths), NULL, 0, 0, NULL, "further file systems for disk_min and inodes_min, each by a path on it" },
+	{ "pressure.load_max", CONFIG_IS_NUMBER, TOP(pressure.load_max), "0", 0, 100000, NULL, "highest load of the last minute for each processor, such as 1.5; 0: not looked at" },
+	{ "pressure.psi_memory_max", CONFIG_IS_NUMBER, TOP(pressure.psi_memory_max), "0", 0, 100, NULL, "highest percentage of the last 10 s in which something waited for memory (/proc/pressure/memory); 0: not looked at" },
+	{ "pressure.psi_io_max", CONFIG_IS_NUMBER, TOP(pressure.psi_io_max), "0", 0, 100, NULL, "the same for input and output (/proc/pressure/io)" },
+	{ "pressure.psi_cpu_max", CONFIG_IS_NUMBER, TOP(pressure.psi_cpu_max), "0", 0, 100, NULL, "the same for the processors (/proc/pressure/cpu)" },
+	{ "pressure.temperature_max", CONFIG_IS_NUMBER, TOP(pressure.temperature_max), "0", 0, 1000, NULL, "highest temperature of the hottest thermal zone, in degrees Celsius; 0: not looked at" },
+	{ "pressure.thermal_zone", CONFIG_IS_TEXT, TOP(pressure.thermal_zone), NULL, 0, 0, NULL, "look only at thermal zones of this type, such as cpu-thermal" },
+	{ "pressure.battery_min", CONFIG_IS_COUNT, TOP(pressure.battery_min), "0", 0, 100, NULL, "percentage that each battery must have that is not being charged; 0: not looked at" },
+	{ "pressure.network", CONFIG_IS_TEXT, TOP(pressure.network), NULL, 0, 0, NULL, "an interface that must be up, by its name, or any; not set: not looked at" },
+	{ "pressure.command", CONFIG_IS_LIST, TOP(pressure.command), NULL, 0, 0, NULL, "a program, and its arguments, that is asked: exit 0 is fine, anything else holds activities back, with its first line of output as the reason" },
+	{ "pressure.command_every", CONFIG_IS_DURATION, TOP(pressure.command_every_ms), "30s", 1000, DAY, NULL, "how long its answer counts" },
+	{ "pressure.margin", CONFIG_IS_COUNT, TOP(pressure.margin_percent), "10", 1, 1000, NULL, "percentage by which what was short must get better than its limit before it counts as fine again" },
 	{ "journal.segment_bytes", CONFIG_IS_SIZE, TOP(journal.segment_bytes), "4MiB", 64 * KiB, GiB, NULL, "size of a journal segment; what a restart reads at most of each" },
 	{ "journal.segments", CONFIG_IS_COUNT, TOP(journal.segments), "3", 2, 64, NULL, "journal segments, written in turn" },
 	{ "journal.pad", CONFIG_IS_BOOL, TOP(journal.pad), "false", 0, 0, NULL, "fill each write up to 4 KiB, for media whose sectors can tear" },
@@ -38,15 +61,52 @@ const struct config_key config_keys[] = {
 	{ "timers.after_reboot", CONFIG_IS_CHOICE, TOP(timers.after_reboot), "wall", CONFIG_AFTER_REBOOT_WALL, 0, "wall|restart|fire", "delays that a reboot cut: trust the wall clock, begin anew, or end at once" },
 	{ "process.grace", CONFIG_IS_DURATION, TOP(process.grace_ms), "5s", 0, HOUR, NULL, "from TERM to KILL when an activity's process is ended" },
 	{ "process.timeout", CONFIG_IS_DURATION, TOP(process.timeout_ms), "0", 0, 30 * DAY, NULL, "longest time of an attempt, 0 for no limit" },
+	{ "process.heartbeat", CONFIG_IS_DURATION, TOP(process.heartbeat_ms), "0", 0, 30 * DAY, NULL, "longest silence of an activity (the files heartbeat and progress of its work directory), 0 for not watched" },
+	{ "process.on_stop", CONFIG_IS_CHOICE, TOP(process.on_stop), "leave", CONFIG_ON_STOP_LEAVE, 0, "leave|end", "running processes when the runtime stops: leave them, and the next start takes them up again; or end them, and the next start begins them anew" },
+	{ "process.shim", CONFIG_IS_PATH, TOP(process.shim), NULL, 0, 0, NULL, "the program pawl-shim; not set: looked for beside the program pawl and in its libexec directory" },
 	{ "process.log_bytes_max", CONFIG_IS_SIZE, TOP(process.log_bytes_max), "64KiB", 0, 64 * MiB, NULL, "of standard error that is kept for each attempt" },
 	{ "process.output_bytes_max", CONFIG_IS_SIZE, TOP(process.output_bytes_max), "1MiB", 0, PAWL_PAYLOAD_BYTES_MAX, NULL, "longest result on standard output; more fails the attempt" },
 	{ "limits.events_buffered_max", CONFIG_IS_COUNT, TOP(limits.events_buffered_max), "1000", 1, 1000000, NULL, "events of one name that an instance keeps until it waits for them" },
 	{ "limits.instances_max", CONFIG_IS_COUNT, TOP(limits.instances_max), "100000", 1, 10000000, NULL, "live instances of the hub" },
-	{ "activities.*.exec", CONFIG_IS_LIST, OF(exec), NULL, 0, 0, NULL, "the program and its arguments, as a list; no shell is involved; required" },
+	{ "activities.*.exec", CONFIG_IS_LIST, OF(exec), NULL, 0, 0, NULL, "the program and its arguments, as a list; no shell is involved; not set: the entry is for a function or an executable of that name" },
+	{ "activities.*.run_by", CONFIG_IS_CHOICE, OF(run_by), "runtime", CONFIG_RUN_BY_RUNTIME, 0, "runtime|worker", "worker: it is put into the work queue, for workers outside of the runtime" },
 	{ "activities.*.dir", CONFIG_IS_PATH, OF(dir), NULL, 0, 0, NULL, "working directory; the attempt's own work directory when not set" },
 	{ "activities.*.env", CONFIG_IS_ENV, OF(env), NULL, 0, 0, NULL, "names and values added to the environment" },
 	{ "activities.*.timeout", CONFIG_IS_DURATION, OF(timeout_ms), NULL, 0, 30 * DAY, NULL, "as process.timeout, for this activity" },
 	{ "activities.*.grace", CONFIG_IS_DURATION, OF(grace_ms), NULL, 0, HOUR, NULL, "as process.grace, for this activity" },
+	{ "activities.*.heartbeat", CONFIG_IS_DURATION, OF(heartbeat_ms), NULL, 0, 30 * DAY, NULL, "as process.heartbeat, for this activity" },
+	{ "activities.*.schedule_to_start", CONFIG_IS_DURATION, OF(schedule_to_start_ms), "0", 0, 365 * DAY, NULL, "longest wait for an attempt to begin, then the activity fails; 0 for no limit" },
+	{ "activities.*.schedule_to_close", CONFIG_IS_DURATION, OF(schedule_to_close_ms), "0", 0, 365 * DAY, NULL, "longest time of all attempts and waits together, then the activity fails; 0 for no limit" },
+	{ "activities.*.running_max", CONFIG_IS_COUNT, OF(running_max), "0", 0, 100000, NULL, "attempts of this activity that run at a time; 0 for no limit of its own" },
+	{ "activities.*.priority", CONFIG_IS_COUNT, OF(priority), "5", 1, 9, NULL, "1 is begun first, 9 last; where the call gives none" },
+	{ "activities.*.stuck_max", CONFIG_IS_COUNT, OF(stuck_max), "0", 0, 1000000, NULL, "as attempts.stuck_max, for this activity; 0 for that value" },
+	{ "activities.*.dead_letter", CONFIG_IS_CHOICE, OF(dead_letter), "fail", CONFIG_DEAD_LETTER_FAIL, 0, "fail|hold", "when no attempt is left a dead letter is written, and the activity fails, or is held until pawl queue requeue gives it new attempts" },
+	{ "activities.*.sync", CONFIG_IS_BOOL, OF(sync), "false", 0, 0, NULL, "the result is on the disk before the attempt has ended: for long work that may end while the runtime is down" },
+	{ "activities.*.user", CONFIG_IS_TEXT, OF(user), NULL, 0, 0, NULL, "user that its process runs as, name or number; its group and groups come with it; a number that has no entry in the password database needs group" },
+	{ "activities.*.group", CONFIG_IS_TEXT, OF(group), NULL, 0, 0, NULL, "group that its process runs as, name or number, in place of the user's own; without user the process has no other groups" },
+	{ "activities.*.env_keep", CONFIG_IS_LIST, OF(env_keep), NULL, 0, 0, NULL, "names in the runtime's environment that its process gets, and no others; not set: all but the supervisor's" },
+	{ "activities.*.nice", CONFIG_IS_INTEGER, OF(nice), "0", -20, 19, NULL, "nice value of its process; 0: as the runtime" },
+	{ "activities.*.ionice", CONFIG_IS_TEXT, OF(ionice), NULL, 0, 0, NULL, "input and output priority of its process: idle, best-effort:0 to best-effort:7, or realtime:0 to realtime:7" },
+	{ "activities.*.rlimits", CONFIG_IS_ENV, OF(rlimits), NULL, 0, 0, NULL, "resource limits of its process, soft and hard: as, core, cpu (seconds), data, fsize, memlock, nofile, nproc, stack; each a number, a size or unlimited" },
+	{ "activities.*.no_new_privileges", CONFIG_IS_BOOL, OF(no_new_privileges), "false", 0, 0, NULL, "set-user-id programs and file capabilities give its process nothing" },
+	{ "activities.*.cgroup", CONFIG_IS_PATH, OF(cgroup), NULL, 0, 0, NULL, "cgroup v2 directory that is delegated to the runtime; each attempt gets a cgroup of its own in it, which is ended as a whole" },
+	{ "activities.*.cgroup_memory_max", CONFIG_IS_SIZE, OF(cgroup_memory_max), "0", 0, INT64_MAX, NULL, "memory.max of that cgroup; 0: not set" },
+	{ "activities.*.cgroup_cpu_max", CONFIG_IS_TEXT, OF(cgroup_cpu_max), NULL, 0, 0, NULL, "cpu.max of that cgroup, quota and period in microseconds: \"50000 100000\" for half a processor" },
+	{ "activities.*.pressure.memory_min", CONFIG_IS_SIZE, OF(pressure.memory_min), "0", 0, INT64_MAX, NULL, "as pressure.memory_min, for this activity" },
+	{ "activities.*.pressure.disk_min", CONFIG_IS_SIZE, OF(pressure.disk_min), "0", 0, INT64_MAX, NULL, "as pressure.disk_min, for this activity" },
+	{ "activities.*.pressure.inodes_min", CONFIG_IS_SIZE, OF(pressure.inodes_min), "0", 0, INT64_MAX, NULL, "as pressure.inodes_min, for this activity" },
+	{ "activities.*.pressure.disk_paths", CONFIG_IS_PATHS, OF(pressure.disk_paths), NULL, 0, 0, NULL, "as pressure.disk_paths, for this activity" },
+	{ "activities.*.pressure.load_max", CONFIG_IS_NUMBER, OF(pressure.load_max), "0", 0, 100000, NULL, "as pressure.load_max, for this activity" },
+	{ "activities.*.pressure.psi_memory_max", CONFIG_IS_NUMBER, OF(pressure.psi_memory_max), "0", 0, 100, NULL, "as pressure.psi_memory_max, for this activity" },
+	{ "activities.*.pressure.psi_io_max", CONFIG_IS_NUMBER, OF(pressure.psi_io_max), "0", 0, 100, NULL, "as pressure.psi_io_max, for this activity" },
+	{ "activities.*.pressure.psi_cpu_max", CONFIG_IS_NUMBER, OF(pressure.psi_cpu_max), "0", 0, 100, NULL, "as pressure.psi_cpu_max, for this activity" },
+	{ "activities.*.pressure.temperature_max", CONFIG_IS_NUMBER, OF(pressure.temperature_max), "0", 0, 1000, NULL, "as pressure.temperature_max, for this activity" },
+	{ "activities.*.pressure.thermal_zone", CONFIG_IS_TEXT, OF(pressure.thermal_zone), NULL, 0, 0, NULL, "as pressure.thermal_zone, for this activity" },
+	{ "activities.*.pressure.battery_min", CONFIG_IS_COUNT, OF(pressure.battery_min), "0", 0, 100, NULL, "as pressure.battery_min, for this activity" },
+	{ "activities.*.pressure.network", CONFIG_IS_TEXT, OF(pressure.network), NULL, 0, 0, NULL, "as pressure.network, for this activity" },
+	{ "activities.*.pressure.command", CONFIG_IS_LIST, OF(pressure.command), NULL, 0, 0, NULL, "as pressure.command, for this activity" },
+	{ "activities.*.pressure.command_every", CONFIG_IS_DURATION, OF(pressure.command_every_ms), "30s", 1000, DAY, NULL, "as pressure.command_every, for this activity" },
+	{ "activities.*.pressure.margin", CONFIG_IS_COUNT, OF(pressure.margin_percent), "10", 1, 1000, NULL, "as pressure.margin, for this activity" },
 	{ "activities.*.retry.max_attempts", CONFIG_IS_COUNT, OF(retry.max_attempts), "1", 1, 1000000, NULL, "attempts with the first, where the orchestration says nothing" },
 	{ "activities.*.retry.first", CONFIG_IS_DURATION, OF(retry.first_ms), "1s", 1, DAY, NULL, "delay before the second attempt" },
 	{ "activities.*.retry.coefficient", CONFIG_IS_NUMBER, OF(retry.coefficient), "1.0", 1, 100, NULL, "each delay is so many times the one before" },
@@ -105,6 +165,7 @@ static void add_expected(struct buf *out, const struct config_key *key)
 		[CONFIG_IS_ENV] = "a mapping of names to texts",
 		[CONFIG_IS_BOOL] = "true or false",
 		[CONFIG_IS_COUNT] = "a whole number, ",
+		[CONFIG_IS_INTEGER] = "a whole number, ",
 		[CONFIG_IS_SIZE] = "a size such as 64KiB, ",
 		[CONFIG_IS_DURATION] = "a duration such as 30s, ",
 		[CONFIG_IS_NUMBER] = "a number, ",
@@ -115,6 +176,9 @@ static void add_expected(struct buf *out, const struct config_key *key)
 	if (key->choices) {
 		for (const char *c = key->choices; *c; c++)
 			*c == '|' ? buf_adds(out, ", ") : buf_addc(out, *c);
+	} else if (key->max == INT64_MAX) {
+		add_value(out, key->type, key->min);
+		buf_adds(out, " or more");
 	} else if (key->max) {
 		add_range(out, key);
 	}
@@ -196,6 +260,11 @@ static int parse_integer(enum config_type type, struct slice text, int64_t *valu
 
 	if (type == CONFIG_IS_DURATION)
 		return text_parse_duration(text, value);
+	if (type == CONFIG_IS_INTEGER && text.len > 1 && text.data[0] == '-') {
+		ret = text_parse_u64(slice_make(text.data + 1, text.len - 1), &n);
+		*value = n > INT64_MAX ? -INT64_MAX : -(int64_t)n;
+		return ret;
+	}
 	ret = type == CONFIG_IS_SIZE ? text_parse_size(text, &n) : text_parse_u64(text, &n);
 	*value = n > INT64_MAX ? INT64_MAX : (int64_t)n;
 	return ret;
@@ -203,9 +272,10 @@ static int parse_integer(enum config_type type, struct slice text, int64_t *valu
 
 static int set_integer(const struct config_key *key, void *field, struct slice text, struct pawl_error *err)
 {
+	size_t sign = text.len > 0 && text.data[0] == '-';
 	int64_t value;
 
-	if (text.len > 1 && text.data[0] == '0' && strchr("0123456789xob", text.data[1]))
+	if (text.len > sign + 1 && text.data[sign] == '0' && strchr("0123456789xob", text.data[sign + 1]))
 		return refuse(key, text, ": numbers are decimal, without a leading 0", err);
 	if (parse_integer(key->type, text, &value) || value < key->min || value > key->max)
 		return refuse(key, text, "", err);
@@ -267,6 +337,7 @@ int config_set(struct arena *arena, const struct config_key *key, void *field, s
 	case CONFIG_IS_BOOL:
 		return set_bool(key, field, text, plain, err);
 	case CONFIG_IS_COUNT:
+	case CONFIG_IS_INTEGER:
 	case CONFIG_IS_SIZE:
 	case CONFIG_IS_DURATION:
 		return set_integer(key, field, text, err);
@@ -327,14 +398,16 @@ int config_finish(struct config *cfg, struct pawl_error *err)
 	for (size_t i = 0; i < cfg->activity_count; i++) {
 		struct config_activity *activity = &cfg->activities[i];
 
-		if (!activity->exec)
-			return err_set(err, PAWL_EINVALID,
-			               "%s: activity '%s' has no 'exec': give the program and its arguments as a list",
-			               activity->origin, activity->name);
+		if (isolation_check(activity, err))
+			return err_wrap(err, "%s", activity->origin);
 		if (activity->timeout_ms < 0)
 			activity->timeout_ms = cfg->process.timeout_ms;
 		if (activity->grace_ms < 0)
 			activity->grace_ms = cfg->process.grace_ms;
+		if (activity->heartbeat_ms < 0)
+			activity->heartbeat_ms = cfg->process.heartbeat_ms;
+		if (activity->stuck_max == 0)
+			activity->stuck_max = cfg->attempts.stuck_max;
 	}
 	if (cfg->activity_count)
 		qsort(cfg->activities, cfg->activity_count, sizeof(*cfg->activities), compare_names);

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "runtime/pressure.h"
 #include <pawl/pawl.h>
 
 #define CONFIG_DIR_DEFAULT "/etc/pawl"
@@ -25,14 +26,38 @@
 /* What a timer does that was running when the power went, where no clock says how long it was off. */
 enum config_after_reboot { CONFIG_AFTER_REBOOT_WALL, CONFIG_AFTER_REBOOT_RESTART, CONFIG_AFTER_REBOOT_FIRE };
 
-/* An activity that is a program of the configuration. All of it belongs to the config. */
+enum config_run_by { CONFIG_RUN_BY_RUNTIME, CONFIG_RUN_BY_WORKER };
+enum config_on_stop { CONFIG_ON_STOP_LEAVE, CONFIG_ON_STOP_END };
+enum config_dead_letter { CONFIG_DEAD_LETTER_FAIL, CONFIG_DEAD_LETTER_HOLD };
+
+/* Settings of an activity: of a program that is named here (exec), or of a function or an executable of a directory that
+ * has this name. All of it belongs to the config. */
 struct config_activity {
 	const char *name;
-	const char *const *exec; /* argument vector, NULL-terminated, never empty */
+	const char *const *exec; /* argument vector, NULL-terminated, never empty; NULL: found elsewhere */
+	int run_by;              /* enum config_run_by: by workers outside of the runtime? */
 	const char *const *env;  /* "NAME=value", NULL-terminated; added to the environment; NULL = none */
 	const char *dir;         /* working directory; NULL = the attempt's work directory */
-	int64_t timeout_ms;      /* of an attempt, 0 = none; as process.timeout when not set */
+	int64_t timeout_ms;      /* of an attempt (start to close), 0 = none; as process.timeout when not set */
 	int64_t grace_ms;        /* TERM to KILL; as process.grace when not set */
+	int64_t heartbeat_ms;    /* longest silence; 0 = not watched; as process.heartbeat when not set */
+	int64_t schedule_to_start_ms, schedule_to_close_ms; /* 0 = no limit */
+	uint32_t running_max;    /* attempts of it at a time; 0 = no limit of its own */
+	uint32_t priority;       /* 1 first, 9 last */
+	uint32_t stuck_max;      /* attempts when they end stuck; 0 = attempts.stuck_max */
+	int dead_letter;         /* enum config_dead_letter: when no attempt is left */
+	bool sync;               /* the result is on the disk before the attempt has ended */
+	/* isolation, of processes */
+	const char *user, *group;         /* names or numbers; NULL = as the runtime */
+	const char *const *env_keep;      /* of the runtime's environment only these names; NULL = all */
+	int64_t nice;
+	const char *ionice;               /* idle, best-effort:N, realtime:N */
+	const char *const *rlimits;       /* "name=value" */
+	bool no_new_privileges;
+	const char *cgroup;               /* cgroup v2 directory, delegated to us, in which one is made for each attempt */
+	uint64_t cgroup_memory_max;       /* 0 = not set */
+	const char *cgroup_cpu_max;       /* "QUOTA PERIOD" */
+	struct pressure_limits pressure;  /* beside those of the hub */
 	pawl_retry retry;        /* where the orchestration gives none */
 	const char *origin;      /* "FILE:LINE:COLUMN" where it was named first */
 };
@@ -50,7 +75,19 @@ struct config {
 	} engine;
 	struct {
 		uint32_t threads_max, processes_max;
+		uint32_t running_max;      /* of all kinds together, 0 = no limit */
+		uint32_t replaced_max;     /* threads that are replaced because theirs never return */
+		const char *const *tags;   /* that the runtime itself serves */
+		int64_t heartbeat_ms;      /* for workers that are known by name only */
 	} workers;
+	struct {
+		uint32_t stuck_max;
+	} attempts;
+	struct {
+		const char *const *command;
+		int64_t timeout_ms;
+	} reboot;
+	struct pressure_limits pressure;
 	struct {
 		uint64_t segment_bytes;
 		uint32_t segments;
@@ -65,8 +102,10 @@ struct config {
 		int after_reboot; /* enum config_after_reboot */
 	} timers;
 	struct {
-		int64_t grace_ms, timeout_ms;
+		int64_t grace_ms, timeout_ms, heartbeat_ms;
 		uint64_t log_bytes_max, output_bytes_max;
+		int on_stop;               /* enum config_on_stop */
+		const char *shim;          /* NULL: looked for */
 	} process;
 	struct {
 		uint32_t events_buffered_max, instances_max;

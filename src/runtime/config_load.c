@@ -195,7 +195,7 @@ static int enter_activity(struct loader *l, const struct yread_token *at)
 		return err_nomem(l->err);
 	cfg->activities = more;
 	activity = l->activity = &more[cfg->activity_count++];
-	*activity = (struct config_activity){ .timeout_ms = -1, .grace_ms = -1 };
+	*activity = (struct config_activity){ .timeout_ms = -1, .grace_ms = -1, .heartbeat_ms = -1 };
 	activity->name = arena_strdup(&cfg->arena, name);
 	activity->origin = arena_printf(&cfg->arena, "%s:%u:%u", l->file, at->line, at->column);
 	if (!activity->name || !activity->origin || config_set_defaults(&cfg->arena, activity, true))

@@ -12,6 +12,7 @@ enum config_type {
 	CONFIG_IS_ENV,      /* const char *const *, from a mapping */
 	CONFIG_IS_BOOL,     /* bool */
 	CONFIG_IS_COUNT,    /* uint32_t */
+	CONFIG_IS_INTEGER,  /* int64_t */
 	CONFIG_IS_SIZE,     /* uint64_t */
 	CONFIG_IS_DURATION, /* int64_t */
 	CONFIG_IS_NUMBER,   /* double */

@@ -2,6 +2,7 @@
 #include "runtime/crew.h"
 #include "base/error.h"
 #include "os/loop.h"
+#include "runtime/crash_mark.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,7 +24,8 @@ struct crew {
 	int alarm;                /* the deputy sleeps on it */
 	pthread_mutex_t lock;     /* guards what follows */
 	pthread_cond_t more, gone;
-	struct job_list { struct crew_job *first, **end; } urgent, normal, finished;
+	struct job_list { struct crew_job *first, **end; } urgent, normal[CREW_RANKS], finished;
+	unsigned waiting;         /* in the normal lists */
 	unsigned jobs_max, running; /* normal ones */
 	unsigned threads, idle;
 	bool has_deputy;
@@ -69,7 +71,8 @@ int crew_new(struct crew **out, unsigned jobs_max, bool (*loop)(void *arg), void
 	c->jobs_max = jobs_max;
 	c->threads_max = jobs_max + 3;
 	list_init(&c->urgent);
-	list_init(&c->normal);
+	for (int rank = 0; rank < CREW_RANKS; rank++)
+		list_init(&c->normal[rank]);
 	list_init(&c->finished);
 	atomic_init(&c->baton, BATON_HELD);
 	atomic_init(&c->over, false);
@@ -142,17 +145,26 @@ static void be_deputy(struct crew *c)
 
 static bool may_take(const struct crew *c)
 {
-	return c->urgent.first || (c->normal.first && c->running < c->jobs_max);
+	return c->urgent.first || (c->waiting && c->running < c->jobs_max);
+}
+
+static struct crew_job *take_normal(struct crew *c)
+{
+	struct crew_job *job = NULL;
+
+	for (int rank = 0; !job && c->waiting; rank++)
+		job = list_take(&c->normal[rank]);
+	c->waiting -= job != NULL;
+	c->running += job != NULL;
+	return job;
 }
 
 static struct crew_job *take_job(struct crew *c, bool urgent_first)
 {
 	struct crew_job *job = urgent_first ? list_take(&c->urgent) : NULL;
 
-	if (!job && c->running < c->jobs_max) {
-		job = list_take(&c->normal);
-		c->running += job != NULL;
-	}
+	if (!job && c->running < c->jobs_max)
+		job = take_normal(c);
 	return job ? job : list_take(&c->urgent);
 }
 
@@ -196,7 +208,9 @@ static void *thread_main(void *arg)
 {
 	struct crew *c = arg;
 
+	crash_marks_thread_begin();
 	serve(c);
+	crash_marks_thread_end();
 	pthread_mutex_lock(&c->lock);
 	c->threads--;
 	pthread_cond_signal(&c->gone);
@@ -204,17 +218,28 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+/* All but those that a thread brings on itself: blocked, they would end the process before anybody could note who it was. */
+static void block_signals(sigset_t *before)
+{
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP };
+	sigset_t all;
+
+	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&all, own[i]);
+	pthread_sigmask(SIG_BLOCK, &all, before);
+}
+
 static int spawn_thread(struct crew *c)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
-	sigset_t all, before;
+	sigset_t before;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
+	block_signals(&before);
 	int rc = pthread_create(&thread, &attr, thread_main, c);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
@@ -225,6 +250,7 @@ static int spawn_thread(struct crew *c)
 
 void crew_run(struct crew *c)
 {
+	crash_marks_thread_begin();
 	be_loop(c);
 	if (!atomic_load(&c->over))
 		serve(c);
@@ -232,6 +258,7 @@ void crew_run(struct crew *c)
 	while (c->threads > 0)
 		pthread_cond_wait(&c->gone, &c->lock);
 	pthread_mutex_unlock(&c->lock);
+	crash_marks_thread_end();
 }
 
 /* ---- with the baton ---- */
@@ -239,12 +266,21 @@ void crew_run(struct crew *c)
 void crew_submit(struct crew *c, struct crew_job *job, bool beside)
 {
 	pthread_mutex_lock(&c->lock);
-	list_put(job->urgent ? &c->urgent : &c->normal, job);
+	list_put(job->urgent ? &c->urgent : &c->normal[job->rank], job);
+	c->waiting += !job->urgent;
 	/* without another thread the job stays in the queue, and crew_work finds it: slower, not stuck */
 	if (beside && c->idle == 0 && c->threads < c->threads_max)
 		(void)spawn_thread(c);
 	if (beside)
 		pthread_cond_signal(&c->more);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void crew_set_jobs_max(struct crew *c, unsigned jobs_max)
+{
+	pthread_mutex_lock(&c->lock);
+	c->jobs_max = jobs_max;
+	c->threads_max = jobs_max + 3;
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -20,18 +20,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define CREW_RANKS 10
+
 struct crew;
 
 /* Work for any thread. run is called without the baton; after that the job is in the crew's list of finished jobs. */
 struct crew_job {
 	void (*run)(struct crew_job *job);
 	bool urgent;           /* short, and others wait for it (a commit): never behind jobs that are not */
+	uint8_t rank;          /* of those that are not: 0 ... CREW_RANKS - 1, the lowest is begun first */
 	struct crew_job *next; /* the crew's */
 };
 
 /* loop is what the holder of the baton does, until it returns: true = the runtime is over, false = the baton was lost
- * (crew_work said so). At most jobs_max jobs
- * that are not urgent run at a time. wake (any thread) is called when a finished job was added to the list. */
+ * (crew_work said so). At most jobs_max jobs that are not urgent run at a time. wake (any thread) is called when a finished
+ * job was added to the list. */
 int crew_new(struct crew **out, unsigned jobs_max, bool (*loop)(void *arg), void (*wake)(void *arg), void *arg,
              struct pawl_error *err) PAWL_MUST_USE;
 /* Be the loop, and a worker when the baton is lost; returns when the runtime is over and all threads have ended. */
@@ -43,6 +46,7 @@ void crew_free(struct crew *c);
 void crew_submit(struct crew *c, struct crew_job *job, bool beside);
 bool crew_has_jobs(struct crew *c);             /* some could be begun now */
 bool crew_work(struct crew *c);                 /* lend the baton and do them. false: the baton is lost, return from loop at once */
+void crew_set_jobs_max(struct crew *c, unsigned jobs_max); /* a job that never returns has its place taken by another */
 struct crew_job *crew_finished(struct crew *c); /* take the list of finished ones, oldest first; NULL when none */
 
 #endif

@@ -42,8 +42,12 @@ static struct effect *effect_new(struct instance *i, struct open_item *item)
 static void effect_free(struct pawl_runtime *rt, struct effect *e)
 {
 	heap_remove(&rt->timers, &e->node);
-	if (e->work)
+	expiry_free(rt, e);
+	if (e->work && rt->closing)
+		work_forget(e->work);
+	else if (e->work)
 		work_cancel(rt, e->work);
+	effect_release_offer(rt, e);
 	free(e);
 }
 
@@ -111,8 +115,9 @@ static void begin(struct pawl_runtime *rt, struct instance *i, struct open_item 
 	if (!e) {
 		log_error("out of memory for an activity of '%s'", i->id);
 		rt->failed = true;
-	} else if (item->has_due) {
-		arm_due(rt, e, item);
+	} else if (item->has_due && !item->rebooting) {
+		if (!rt->loading || item->type != EVENT_ActivityScheduled || !work_adopt(rt, e, item))
+			arm_due(rt, e, item);
 	} else {
 		work_start(rt, e, item, event);
 	}
@@ -134,15 +139,32 @@ static void retry_later(struct pawl_runtime *rt, struct open_item *item)
 {
 	struct effect *e = effect_of(item);
 
-	if (e && item->has_due)
+	if (!e)
+		return;
+	effect_release_offer(rt, e);
+	if (item->has_due)
 		arm_due(rt, e, item);
+	else
+		activity_held(rt, e->instance, item);
+}
+
+static bool keeps_item(enum event_type type)
+{
+	return type == EVENT_ActivityRetrying || type == EVENT_ActivityRebooting || type == EVENT_ActivityMessageSent;
+}
+
+static bool is_activity_answer(enum event_type type)
+{
+	return type == EVENT_ActivityCompleted || type == EVENT_ActivityFailed;
 }
 
 static void apply(struct pawl_runtime *rt, struct instance *i, const struct event *e)
 {
 	struct open_item *item = e->fields & FIELD_REF ? view_find(&i->view, e->ref) : NULL;
 
-	if (item && e->type != EVENT_ActivityRetrying)
+	if (item && is_activity_answer(e->type))
+		activity_over(rt, i, item, e);
+	if (item && !keeps_item(e->type))
 		stop_item(rt, item);
 	if (view_apply(&i->view, e) < 0) {
 		/* history is right and on disk; only this picture of it is not */
@@ -150,8 +172,15 @@ static void apply(struct pawl_runtime *rt, struct instance *i, const struct even
 		rt->failed = true;
 		return;
 	}
+	item = keeps_item(e->type) ? view_find(&i->view, e->ref) : NULL;
+	if (!item)
+		return;
 	if (e->type == EVENT_ActivityRetrying)
-		retry_later(rt, view_find(&i->view, e->ref));
+		retry_later(rt, item);
+	else if (e->type == EVENT_ActivityRebooting)
+		reboot_begin(rt, i, item);
+	else
+		activity_message(rt, i, item, e);
 }
 
 static void archive(struct pawl_runtime *rt, const char *id)
@@ -204,6 +233,7 @@ bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct t
 
 void effects_resume(struct pawl_runtime *rt, struct instance *i)
 {
+	works_left_behind(rt, i->id, &i->view);
 	for (struct open_item *item = i->view.open; item; item = item->next)
 		begin(rt, i, item, NULL);
 	inbox_attend(rt, i);
@@ -242,8 +272,8 @@ static void fire(struct pawl_runtime *rt, struct effect *e)
 		fire_timer(rt, e);
 	} else {
 		struct open_item *item = view_find(&e->instance->view, e->seq);
-		if (item && !e->work)
-			work_start(rt, e, item, NULL);
+		if (item)
+			work_look_again(rt, e, item);
 	}
 }
 
@@ -285,7 +315,7 @@ void effects_clock_set(void *arg)
 	free(wall);
 }
 
-/* After SIGHUP: an activity may have been added. Retry delays of the policy are not cut short: those items have a due. */
+/* After SIGHUP, or when a pressure may have gone. Retry delays of the policy are not cut short: those items have a due. */
 void effects_poke(struct pawl_runtime *rt)
 {
 	int64_t now = rt->os->boot_ns(rt->os->self);

@@ -147,6 +147,7 @@ static enum event_type event_of(enum pawl_message_kind kind)
 	case PAWL_MESSAGE_RESUME: return EVENT_ExecutionResumed;
 	case PAWL_MESSAGE_CANCEL: return EVENT_CancelRequested;
 	case PAWL_MESSAGE_TERMINATE: return EVENT_ExecutionTerminated;
+	case PAWL_MESSAGE_REQUEUE: return EVENT_ActivityRetrying;
 	case PAWL_MESSAGE_START:
 	case PAWL_MESSAGE_PURGE: break;
 	}
@@ -176,7 +177,10 @@ static void receive_mail(struct pawl_runtime *rt, const struct pawl_message *p)
 		log_error("out of memory for a message to '%s': it is taken at the next start", i->id);
 		return;
 	}
-	if (p->kind == PAWL_MESSAGE_RAISE) {
+	if (p->kind == PAWL_MESSAGE_REQUEUE) {
+		m->event.fields |= p->key && text_parse_u64(slice_of(p->key), &m->event.ref) == 0 ? FIELD_REF : 0;
+		m->event.reason = keep(m, p->reason, FIELD_REASON);
+	} else if (p->kind == PAWL_MESSAGE_RAISE) {
 		m->event.name = keep(m, p->name, FIELD_NAME);
 		m->event.key = keep(m, p->key, FIELD_KEY);
 		m->event.from = keep(m, p->from && p->from[0] ? p->from : NULL, FIELD_FROM);

@@ -1,38 +1,47 @@
 /*
- * process.c - one object for each program that runs, driven by the loop's events.
+ * process.c - one object for each shim that is watched, driven by the loop's events.
  *
- *	state     what                     program has ended         its pipes are closed    deadline           stop
- *	RUNNING   as it should             over, if stdout is        over, if it has ended   timeout: ENDING;   ENDING
- *	                                   closed; else a last wait  (stdout only)           last wait: over
- *	ENDING    TERM was sent            over, if both are closed  over, if it has ended   KILLED             nop
- *	KILLED    KILL was sent            over                      nop                     -                  nop
- *	STILLBORN it could not be started  -                         -                       over               nop
+ *	state     what                       its shim has ended       deadline                 cancel
+ *	RUNNING   its shim watches over it   over; with a process     the backstop: KILLED     file `cancel`, TERM to
+ *	                                     but no outcome: ORPHANED (long overdue: again)    the shim, new backstop
+ *	ORPHANED  no shim; TERM to its group (the group is empty:)    KILL, over               nop
+ *	                                     over
+ *	KILLED    KILL to group and shim     over                     over: not waited for     nop
+ *	STILLBORN too much to be executed    -                        over                     nop
  *
- * "Stop" comes from process_cancel, the timeout, too much output or a lack of memory; the first reason stays, but
- * a cancel goes over all. A stop in the last wait is one of RUNNING.
+ * "Over" is finish(). A cancel is remembered in all states: the verdict is WORK_CANCELED then.
  *
- * 1. While the state is RUNNING, ENDING or KILLED the program is ours to reap. It stays a zombie until the end of the
- *    object (at most the last wait, or the grace), so that -pid is our process group and no other whenever we kill.
- * 2. Only finish() ends the object, as the last thing in an event: its callback may do anything but wait.
- * 3. In ENDING the group gets its grace even when its leader has ended (a shell dies of TERM at once, what it had
- *    started cleans up): its end is known by the pipes, which are closed then.
+ * 1. A shim that is our child is not reaped before its claim was read; so its pid is its own until then.
+ * 2. What is not our child is signalled through a pidfd that was opened before its start time was compared; where there
+ *    are no pidfds, right after that. A group only while its leader is known (spawn_kill_group).
+ * 3. Only finish() ends the object, as the last thing in an event: its callback may do anything but wait.
+ * 4. What comes from a claim is believed only when that claim names our shim and our attempt.
  *
- * The end of a program is told by a pidfd. Kernels without (before 5.3, or forbidden by a filter): SIGCHLD writes to
- * a pipe of the loop, then all programs of the loop are looked at. SIGCHLD must then not be blocked or taken by others.
+ * How the end is noticed, the first that works: a pidfd; SIGCHLD, for children where the kernel has no pidfds (before
+ * 5.3, or forbidden by a filter); a look every PROCESS_POLL_MS, at the process or at the lock on the claim.
+ *
+ * A child that was left (process_leave) or could not be killed stays a zombie of ours when it ends, until it is adopted
+ * or we end.
  */
 #include "runtime/process_impl.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "os/os.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-#define NS_PER_MS 1000000
-#define LINGER_MS 1000
-#define CHUNK (16 * 1024)
-#define PIPE_BYTES_MAX (1024 * 1024) /* what a pipe may hold unless its owner is privileged */
+#define NS_PER_MS INT64_C(1000000)
+#define BACKSTOP_MS 10000      /* beyond what the shim needs for itself */
+#define OVERDUE_MS 5000        /* who comes that late to a deadline was suspended, and the shim too */
+#define ORPHAN_POLL_MS 100
+#define CLAIM_WAIT_MS 1000     /* for a shim that was started a moment ago to write its claim */
+#define READ_RETRIES 10        /* without descriptors or memory no claim can be read: that passes */
 
 int64_t process_now_ns(void)
 {
@@ -45,142 +54,23 @@ int64_t process_later(int64_t ns, int64_t ms)
 {
 	if (ms < 0)
 		ms = 0;
-	return ms > (INT64_MAX - ns) / NS_PER_MS ? -1 : ns + ms * NS_PER_MS; /* too far away to come */
+	return ms > (INT64_MAX - ns) / NS_PER_MS ? -1 : ns + ms * NS_PER_MS;
 }
 
-void process_close_fd(int *fd)
+static int64_t add_ms(int64_t a, int64_t b)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
-static void drop_fd(struct process *p, int *fd)
+int64_t process_backstop_ms(int64_t grace_ms)
 {
-	loop_remove(p->list->loop, *fd);
-	process_close_fd(fd);
+	return add_ms(add_ms(grace_ms, grace_ms), BACKSTOP_MS);
 }
 
-/* ending it */
-
-static void signal_group(const struct process *p, int signal)
+void process_file(char *path, size_t size, const char *work, const char *name)
 {
-	if (!p->ended || p->status.known) /* else somebody else has reaped it, and the number may be anybody's */
-		kill(-p->pid, signal);
-}
-
-static void stop(struct process *p, enum reason reason, int64_t now)
-{
-	if (p->reason == NO_REASON || reason == NOT_WANTED)
-		p->reason = reason;
-	if (p->state != RUNNING)
-		return;
-	p->state = ENDING;
-	p->deadline_ns = process_later(now, p->grace_ms);
-	signal_group(p, SIGTERM);
-	signal_group(p, SIGCONT); /* a stopped one must run to see it */
-}
-
-void process_kill_group(struct process *p)
-{
-	p->state = KILLED;
-	p->deadline_ns = -1;
-	signal_group(p, SIGKILL);
-}
-
-/* stdin */
-
-static void write_input(struct process *p)
-{
-	ssize_t n = 0;
-
-	while (p->input_at < p->input_len) {
-		n = write(p->in, p->input + p->input_at, p->input_len - p->input_at);
-		if (n < 0)
-			break;
-		p->input_at += (size_t)n;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	drop_fd(p, &p->in); /* all is written, or nobody reads: a program need not */
-	free(p->input);
-	p->input = NULL;
-}
-
-void process_on_input(void *arg, unsigned events)
-{
-	(void)events;
-	write_input(arg);
-}
-
-/* stdout and stderr */
-
-static ssize_t read_some(int fd, char data[CHUNK])
-{
-	ssize_t n;
-
-	do
-		n = read(fd, data, CHUNK);
-	while (n < 0 && errno == EINTR);
-	return n < 0 && errno != EAGAIN ? 0 : n;
-}
-
-static void take_output(struct process *p, const char *data, size_t len)
-{
-	uint64_t room = p->output_max - p->output.len;
-
-	if (p->reason != NO_REASON)
-		return;
-	buf_add(&p->output, data, len <= room ? len : (size_t)room);
-	if (!buf_ok(&p->output))
-		stop(p, NO_MEMORY, process_now_ns());
-	else if (len > room)
-		stop(p, TOO_LARGE, process_now_ns());
-}
-
-static void take_errors(struct process *p, const char *data, size_t len)
-{
-	uint64_t room = p->log_max ? p->log_max - p->log_len : UINT64_MAX;
-
-	last_line_add(&p->line, data, len);
-	if (len > room)
-		len = (size_t)room;
-	while (p->log >= 0 && len > 0) {
-		ssize_t n = write(p->log, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return; /* the disk is full: the log suffers, not the program */
-		p->log_len += (uint64_t)n;
-		data += n;
-		len -= (size_t)n;
-	}
-}
-
-/* One piece; how much that was. */
-static size_t read_piece(struct process *p, int *fd)
-{
-	char data[CHUNK];
-	ssize_t n = read_some(*fd, data);
-
-	if (n == 0)
-		drop_fd(p, fd);
-	if (n <= 0)
-		return 0;
-	if (fd == &p->out)
-		take_output(p, data, (size_t)n);
-	else
-		take_errors(p, data, (size_t)n);
-	return (size_t)n;
-}
-
-/* All that the program has left in the pipe; somebody else may still write, so not for ever. */
-static void drain(struct process *p, int *fd)
-{
-	size_t n, most = PIPE_BYTES_MAX;
-
-	while (*fd >= 0 && most > 0 && (n = read_piece(p, fd)) > 0)
-		most -= n < most ? n : most;
+	if (snprintf(path, size, "%s/%s", work, name) >= (int)size)
+		path[0] = '\0'; /* there is nothing of that name */
 }
 
 /* the list of a loop's processes */
@@ -237,114 +127,247 @@ void process_list_free_if_empty(struct process_list *list)
 	free(list);
 }
 
-static void list_remove(struct process_list *list, struct process *p)
+static void list_remove(struct process *p)
 {
-	struct process **at = &list->first;
+	struct process **at = &p->list->first;
 
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
 }
 
-/* the end of the object */
+/* the object */
 
-void process_release_fds(struct process *p)
+struct process *process_new(struct process_list *list, const char *work)
 {
-	drop_fd(p, &p->in);
-	drop_fd(p, &p->out);
-	drop_fd(p, &p->errors);
-	drop_fd(p, &p->pidfd);
-	process_close_fd(&p->log);
+	struct process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->list = list;
+	p->pidfd = -1;
+	p->deadline_ns = p->poll_ns = -1;
+	p->about.started_ns = process_now_ns();
+	p->about.work = strdup(work);
+	if (p->about.work)
+		return p;
+	free(p);
+	return NULL;
+}
+
+static void drop_pidfd(struct process *p)
+{
+	if (p->pidfd < 0)
+		return;
+	loop_remove(p->list->loop, p->pidfd);
+	close(p->pidfd);
+	p->pidfd = -1;
 }
 
 void process_free(struct process *p)
 {
-	process_release_fds(p);
-	free(p->input);
-	buf_release(&p->output);
+	drop_pidfd(p);
+	free(p->about.work);
+	free(p->about.program);
 	free(p);
 }
 
-static void finish(struct process *p)
+static void finish(struct process *p, const struct process_result *judged)
 {
-	struct process_list *list = p->list;
+	struct process_result result = *judged;
 	void (*done)(void *, struct process_result *) = p->done;
+	struct process_list *list = p->list;
 	void *arg = p->arg;
-	struct process_result result;
 
-	if (p->state != STILLBORN) {
-		drain(p, &p->out);
-		drain(p, &p->errors);
-		if (p->state == ENDING)
-			signal_group(p, SIGKILL);
-		spawn_reap(p->pid);
-	}
-	process_take_result(p);
-	result = p->result;
-	list_remove(list, p);
+	list_remove(p);
 	process_free(p);
 	process_list_free_if_empty(list);
 	done(arg, &result);
 }
 
-static bool is_over(const struct process *p)
+/* noticing the end */
+
+static void on_pidfd(void *arg, unsigned events);
+
+/* -1 also when it is gone or another: a look will tell. */
+static int open_pidfd(const struct claim_process *who, bool child)
 {
-	if (p->state == RUNNING)
-		return p->ended && p->out < 0;
-	if (p->state == ENDING)
-		return p->ended && p->out < 0 && p->errors < 0;
-	return p->ended;
+	int fd = spawn_pidfd(who->pid);
+
+	if (fd >= 0 && !child && spawn_life(who->pid, who->start_ticks) == SPAWN_GONE) {
+		close(fd);
+		fd = -1;
+	}
+	return fd < 0 ? -1 : fd;
 }
 
-/* The last act of every event. */
-static void settle(struct process *p)
+static void watch_pidfd(struct process *p, const struct claim_process *who, bool child)
 {
-	if (is_over(p))
-		finish(p);
+	p->pidfd = open_pidfd(who, child);
+	if (p->pidfd >= 0 && loop_add(p->list->loop, p->pidfd, LOOP_READ, on_pidfd, p, NULL) < 0)
+		drop_pidfd(p);
 }
 
-/* When it has just ended, the last wait begins: a daemon that holds its stdout does not hold us up. */
-static void look_for_end(struct process *p, int64_t now)
+void process_watch(struct process *p)
 {
-	if (p->ended || p->state == STILLBORN || !spawn_has_ended(p->pid, &p->status))
+	p->next = p->list->first;
+	p->list->first = p;
+	if (p->state == STILLBORN)
 		return;
-	p->ended = true;
-	p->ended_ns = now;
-	if (p->state == RUNNING)
-		p->deadline_ns = process_later(now, LINGER_MS);
-	drop_fd(p, &p->pidfd);
-	drop_fd(p, &p->in);
-	drain(p, &p->out);
-	drain(p, &p->errors);
+	if (!p->foreign)
+		watch_pidfd(p, &p->shim, p->child);
+	if (p->pidfd < 0 && (!p->child || p->list->children < 0))
+		p->poll_ns = process_later(process_now_ns(), PROCESS_POLL_MS);
 }
 
-void process_on_output(void *arg, unsigned events)
+static bool shim_has_ended(const struct process *p)
 {
-	struct process *p = arg;
+	struct spawn_status status;
+	enum spawn_life life = SPAWN_HIDDEN;
 
-	(void)events;
-	read_piece(p, &p->out);
-	settle(p);
+	if (p->child)
+		return spawn_has_ended(p->shim.pid, &status);
+	if (p->pidfd >= 0)
+		return spawn_pidfd_has_ended(p->pidfd);
+	if (!p->foreign)
+		life = spawn_life(p->shim.pid, p->shim.start_ticks);
+	return life == SPAWN_HIDDEN ? !claim_is_held(p->about.work) : life != SPAWN_LIVES;
 }
 
-void process_on_errors(void *arg, unsigned events)
+/* signals */
+
+/* Of one that is known by its claim only, where anything may stand. */
+void process_signal_shim(const struct claim_process *shim, int signal)
 {
-	struct process *p = arg;
-
-	(void)events;
-	read_piece(p, &p->errors);
-	settle(p);
+	if (shim->pid <= 1 || shim->pid == getpid())
+		return;
+	int fd = open_pidfd(shim, false), r = fd < 0 ? fd : spawn_pidfd_kill(fd, signal);
+	if (fd >= 0)
+		close(fd);
+	if (r < 0 && spawn_life(shim->pid, shim->start_ticks) == SPAWN_LIVES)
+		kill(shim->pid, signal);
 }
 
-void process_on_pidfd(void *arg, unsigned events)
+static void signal_shim(const struct process *p, int signal)
 {
-	struct process *p = arg;
-
-	(void)events;
-	look_for_end(p, process_now_ns());
-	settle(p);
+	if (p->foreign || shim_has_ended(p))
+		return;
+	if (p->pidfd >= 0 && spawn_pidfd_kill(p->pidfd, signal) == 0)
+		return;
+	if (p->child)
+		kill(p->shim.pid, signal);
+	else
+		process_signal_shim(&p->shim, signal);
 }
 
+static int signal_group(const struct process *p, bool led, int signal)
+{
+	return p->foreign ? -ESRCH : spawn_kill_group(p->activity.pid, p->activity.start_ticks, led, signal);
+}
+
+/* Zombies that nobody reaps, as in a container, are nobody. */
+static bool group_is_empty(const struct process *p)
+{
+	return signal_group(p, true, 0) == -ESRCH || !spawn_group_lives(p->activity.pid);
+}
+
+/* the end */
+
+/* The claim of this very shim; else one that says nothing. False: it is there perhaps, but could not be read. */
+static bool read_own_claim(const struct process *p, struct claim *c)
+{
+	int r = claim_read(c, p->about.work);
+
+	if (r == 0 && c->shim.pid == p->shim.pid && c->attempt == p->attempt &&
+	    (p->child || c->shim.start_ticks == p->shim.start_ticks))
+		return true;
+	claim_clear(c);
+	c->activity = p->activity;
+	return r != PAWL_EIO;
+}
+
+static void finish_judged(struct process *p, const struct claim *c)
+{
+	struct process_result result;
+
+	process_judge(&result, c, &p->about);
+	finish(p, &result);
+}
+
+static void finish_now(struct process *p)
+{
+	struct claim c;
+
+	if (p->state == STILLBORN) {
+		if (p->about.canceled)
+			process_verdict(&p->result, WORK_CANCELED, "canceled", "canceled");
+		finish(p, &p->result);
+		return;
+	}
+	read_own_claim(p, &c);
+	finish_judged(p, &c);
+}
+
+static void orphan(struct process *p, const struct claim *c, int64_t now)
+{
+	p->activity = c->activity;
+	if (signal_group(p, false, p->about.grace_ms > 0 ? SIGTERM : SIGKILL) < 0 || p->about.grace_ms <= 0) {
+		finish_judged(p, c);
+		return;
+	}
+	log_warning("the shim %ld of '%s' is gone: ending its process %ld", (long)p->shim.pid, p->about.work,
+	            (long)p->activity.pid);
+	signal_group(p, true, SIGCONT); /* a stopped one must run to see it */
+	p->state = ORPHANED;
+	p->deadline_ns = process_later(now, p->about.grace_ms);
+	p->poll_ns = process_later(now, ORPHAN_POLL_MS);
+	watch_pidfd(p, &p->activity, false);
+}
+
+static void on_shim_end(struct process *p, int64_t now)
+{
+	struct claim c;
+
+	if (!read_own_claim(p, &c) && p->retries < READ_RETRIES) {
+		p->retries++;
+		drop_pidfd(p);
+		p->poll_ns = process_later(now, PROCESS_POLL_MS);
+		return;
+	}
+	if (p->child && spawn_has_ended(p->shim.pid, &p->about.shim_status))
+		spawn_reap(p->shim.pid);
+	p->child = false;
+	drop_pidfd(p);
+	if (c.end == CLAIM_OPEN && p->state == RUNNING)
+		orphan(p, &c, now);
+	else
+		finish_judged(p, &c);
+}
+
+/* True when something has happened: the object may be gone. */
+static bool look(struct process *p, int64_t now)
+{
+	if ((p->state == RUNNING || p->state == KILLED) && shim_has_ended(p)) {
+		on_shim_end(p, now);
+		return true;
+	}
+	if (p->state != ORPHANED)
+		return false;
+	if (p->pidfd >= 0 && spawn_pidfd_has_ended(p->pidfd))
+		drop_pidfd(p); /* its leader; the others have their grace */
+	if (!group_is_empty(p))
+		return false;
+	finish_now(p);
+	return true;
+}
+
+static void on_pidfd(void *arg, unsigned events)
+{
+	(void)events;
+	look(arg, process_now_ns());
+}
+
+/* Callbacks may change the list or free it, so each search starts anew. */
 static struct process *find(struct loop *loop, bool (*matches)(const struct process *p, int64_t now), int64_t now)
 {
 	struct process_list *list = loop_get_user(loop);
@@ -355,31 +378,33 @@ static struct process *find(struct loop *loop, bool (*matches)(const struct proc
 	return p;
 }
 
-static bool matches_over(const struct process *p, int64_t now)
+static bool matches_ended_child(const struct process *p, int64_t now)
 {
 	(void)now;
-	return is_over(p);
+	return p->child && p->pidfd < 0 && !p->retries && (p->state == RUNNING || p->state == KILLED) &&
+	       shim_has_ended(p);
 }
 
-/* Without pidfds. Callbacks may change the list or free it, so each search starts anew. */
 static void on_child(void *arg, unsigned events)
 {
 	struct process_list *list = arg;
 	struct loop *loop = list->loop;
-	int64_t now = process_now_ns();
 	struct process *p;
 	char bytes[64];
 
 	(void)events;
 	while (read(list->children, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes))
 		;
-	for (p = list->first; p; p = p->next)
-		look_for_end(p, now);
-	while ((p = find(loop, matches_over, now)))
-		finish(p);
+	while ((p = find(loop, matches_ended_child, 0)))
+		on_shim_end(p, process_now_ns()); /* it does not match then, or is gone */
 }
 
 /* deadlines */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
 
 int64_t process_next_deadline(struct loop *loop)
 {
@@ -387,56 +412,112 @@ int64_t process_next_deadline(struct loop *loop)
 	int64_t first = -1;
 
 	for (const struct process *p = list ? list->first : NULL; p; p = p->next)
-		if (p->deadline_ns >= 0 && (first < 0 || p->deadline_ns < first))
-			first = p->deadline_ns;
+		first = earlier(first, earlier(p->deadline_ns, p->poll_ns));
 	return first;
 }
 
-static bool matches_due(const struct process *p, int64_t now)
+/* The group first: while its shim has not reaped it, its number is its own. */
+static void kill_all(struct process *p, int64_t now)
 {
-	return p->deadline_ns >= 0 && p->deadline_ns <= now;
+	struct claim c;
+
+	read_own_claim(p, &c);
+	p->activity = c.activity;
+	log_warning("the shim %ld of '%s' does not end: killing it and its process %ld", (long)p->shim.pid,
+	            p->about.work, (long)p->activity.pid);
+	signal_group(p, false, SIGKILL);
+	signal_shim(p, SIGKILL);
+	p->state = KILLED;
+	p->deadline_ns = process_later(now, BACKSTOP_MS);
 }
 
-/* Moves the deadline, takes it away or ends the object: the search below comes to an end. */
 static void on_deadline(struct process *p, int64_t now)
 {
-	bool last_wait = p->ended;
-
-	look_for_end(p, now); /* it may have just made it */
 	switch (p->state) {
 	case RUNNING:
-		if (last_wait)
-			finish(p);
-		else if (p->ended)
-			settle(p);
+		if (now - p->deadline_ns > OVERDUE_MS * NS_PER_MS)
+			p->deadline_ns = process_later(now, process_backstop_ms(p->about.grace_ms));
 		else
-			stop(p, TOO_LATE, now);
+			kill_all(p, now);
 		break;
-	case ENDING:
+	case ORPHANED:
+		signal_group(p, true, SIGKILL);
+		finish_now(p);
+		break;
 	case KILLED:
-		process_kill_group(p);
-		settle(p);
-		break;
 	case STILLBORN:
-		finish(p);
+		finish_now(p);
 		break;
 	}
+}
+
+static bool is_due(const struct process *p, int64_t now)
+{
+	int64_t at = earlier(p->deadline_ns, p->poll_ns);
+
+	return at >= 0 && at <= now;
+}
+
+/* Moves what is due, or ends the object: the search below comes to an end. */
+static void on_due(struct process *p, int64_t now)
+{
+	if (p->poll_ns >= 0 && p->poll_ns <= now)
+		p->poll_ns = process_later(now, p->state == ORPHANED ? ORPHAN_POLL_MS : PROCESS_POLL_MS);
+	if (!look(p, now) && p->deadline_ns >= 0 && p->deadline_ns <= now)
+		on_deadline(p, now);
 }
 
 void process_check_deadlines(struct loop *loop, int64_t boot_ns)
 {
 	struct process *p;
 
-	while ((p = find(loop, matches_due, boot_ns)))
-		on_deadline(p, boot_ns);
+	while ((p = find(loop, is_due, boot_ns)))
+		on_due(p, boot_ns);
 }
+
+/* from outside */
 
 void process_cancel(struct process *p)
 {
-	stop(p, NOT_WANTED, process_now_ns());
+	if (p->about.canceled)
+		return;
+	p->about.canceled = true;
+	if (p->state != RUNNING)
+		return;
+	process_write_cancel(p->about.work);
+	p->deadline_ns = process_later(process_now_ns(), process_backstop_ms(p->about.grace_ms));
+	signal_shim(p, SIGTERM);
+	signal_shim(p, SIGCONT);
+}
+
+/* Who adopts it must find its claim, or would start a second one beside it. */
+static void wait_for_claim(const struct process *p)
+{
+	int64_t until = process_later(p->about.started_ns, CLAIM_WAIT_MS);
+	const struct timespec nap = { 0, 1000000 };
+	struct claim c;
+
+	while (p->child && !shim_has_ended(p) && claim_read(&c, p->about.work) < 0 && process_now_ns() < until)
+		nanosleep(&nap, NULL);
+}
+
+void process_leave(struct process *p)
+{
+	struct process_list *list = p->list;
+
+	if (p->state == RUNNING)
+		wait_for_claim(p);
+	list_remove(p);
+	process_free(p);
+	process_list_free_if_empty(list);
 }
 
 int process_pid(const struct process *p)
 {
-	return (int)p->pid;
+	struct claim c;
+
+	if (p->activity.pid || p->state == STILLBORN)
+		return p->activity.pid;
+	read_own_claim(p, &c);
+	return c.activity.pid;
 }

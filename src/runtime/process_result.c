@@ -1,62 +1,32 @@
-/* process_result.c - what is said about a program that has ended. */
+/*
+ * process_result.c - from what the shim has written to what the runtime is told.
+ *
+ *	exit 0           COMPLETED, with the file `result`      timeout        TIMEOUT  "timeout"
+ *	exit 75          DEFERRED  "exit:75", `retry_after`     heartbeat      STUCK    "heartbeat"
+ *	exit 76          REBOOT    "exit:76", with `result`     output         FAILED   "output-too-large"
+ *	exit 100         FAILED    "exit:100"                   canceled       CANCELED if we asked, else STUCK "gone"
+ *	exit N           STALLED   "exit:N"                     spawn, setup   STALLED when it may pass, else FAILED
+ *	signal N         STALLED   "signal:N"                   no outcome     STUCK    "gone"
+ *
+ * A cancel goes over all: nobody wants the result then.
+ */
 #include "runtime/process_impl.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #define NS_PER_MS 1000000
 #define EXIT_DEFERRED 75 /* EX_TEMPFAIL */
+#define EXIT_REBOOT 76
 #define EXIT_FAILED 100
-
-/* the last line on stderr */
-
-static void last_line_end(struct last_line *l)
-{
-	if (l->now_has_text) {
-		l->now[l->now_len < LAST_LINE_MAX ? l->now_len : LAST_LINE_MAX] = '\0';
-		if (l->now_len > LAST_LINE_MAX)
-			text_mark_cut(l->now, sizeof(l->now));
-		memcpy(l->done, l->now, sizeof(l->done));
-	}
-	l->now_len = 0;
-	l->now_has_text = false;
-}
-
-static void last_line_addc(struct last_line *l, char c)
-{
-	if ((unsigned char)c < ' ' || c == 0x7f)
-		c = c == '\t' ? ' ' : '?';
-	if (c != ' ')
-		l->now_has_text = true;
-	if (l->now_len < LAST_LINE_MAX)
-		l->now[l->now_len] = c;
-	if (l->now_len <= LAST_LINE_MAX)
-		l->now_len++;
-}
-
-/* A carriage return ends a line too: that is how programs draw their progress. */
-void last_line_add(struct last_line *l, const char *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (data[i] == '\n' || data[i] == '\r')
-			last_line_end(l);
-		else
-			last_line_addc(l, data[i]);
-}
-
-static const char *last_line_text(struct last_line *l)
-{
-	last_line_end(l);
-	if (!text_is_utf8(slice_of(l->done)))
-		for (char *c = l->done; *c; c++)
-			if ((unsigned char)*c >= 0x80)
-				*c = '?';
-	return l->done;
-}
-
-/* the verdict */
+#define RETRY_AFTER "retry_after"
+#define RETRY_AFTER_BYTES 64
 
 void process_verdict(struct process_result *r, enum work_outcome outcome, const char *code, const char *fmt, ...)
 {
@@ -70,87 +40,252 @@ void process_verdict(struct process_result *r, enum work_outcome outcome, const 
 	va_end(args);
 }
 
-/* What it said itself tells more than its code, which is in the result anyway. */
-static void judge_exit(struct process *p, enum work_outcome outcome, const char *what, int number)
+/* What it said last, for those verdicts that are ours and not its own. */
+static void add_last_words(struct process_result *r, const struct claim *c)
 {
-	const char *said = last_line_text(&p->line);
+	size_t len = strlen(r->message), room = sizeof(r->message) - len;
+
+	if (*c->message && snprintf(r->message + len, room, "; it said last: %s", c->message) >= (int)room)
+		text_mark_cut(r->message, sizeof(r->message));
+}
+
+/* what could not be executed or set up */
+
+static bool may_pass(int sys)
+{
+	switch (sys) {
+	case ENOENT:
+	case ENOTDIR:
+	case EACCES:
+	case EPERM:
+	case ENOEXEC:
+	case EISDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+	case E2BIG:
+	case EINVAL:
+#ifdef ELIBBAD
+	case ELIBBAD:
+#endif
+		return false;
+	default: /* ETXTBSY among them: the program is being written */
+		return true;
+	}
+}
+
+/* The shim's message is complete, with a hint where there is one. */
+void process_not_executed(struct process_result *r, int sys, const char *program, const char *message)
+{
+	struct pawl_error why;
+
+	err_sys(&why, sys, "cannot execute '%s'", program ? program : "the program");
+	process_verdict(r, may_pass(sys) ? WORK_STALLED : WORK_FAILED, "spawn", "%s", *message ? message : why.text);
+}
+
+static void judge_setup(struct process_result *r, const struct claim *c)
+{
+	struct pawl_error why;
+
+	err_sys(&why, c->number, "cannot set up its surroundings");
+	process_verdict(r, may_pass(c->number) ? WORK_STALLED : WORK_FAILED, "setup", "%s",
+	                *c->message ? c->message : why.text);
+}
+
+/* what has run */
+
+/* What it said itself tells more than its code, which is in the result anyway. */
+static void judge_number(struct process_result *r, const struct claim *c, enum work_outcome outcome, const char *what)
+{
 	char code[32];
 
-	snprintf(code, sizeof(code), "%s:%d", what, number);
-	if (*said)
-		process_verdict(&p->result, outcome, code, "%s", said);
+	snprintf(code, sizeof(code), "%s:%d", what, c->number);
+	if (*c->message)
+		process_verdict(r, outcome, code, "%s", c->message);
 	else
-		process_verdict(&p->result, outcome, code, "ended with %s %d", what, number);
+		process_verdict(r, outcome, code, "ended with %s %d", what, c->number);
 }
 
-static enum work_outcome outcome_of_exit(int code)
+static void judge_exit(struct process_result *r, const struct claim *c)
 {
-	return code == EXIT_DEFERRED ? WORK_DEFERRED : code == EXIT_FAILED ? WORK_FAILED : WORK_STALLED;
+	switch (c->number) {
+	case 0:
+		process_verdict(r, WORK_COMPLETED, "", "%s", c->message);
+		break;
+	case EXIT_DEFERRED:
+		judge_number(r, c, WORK_DEFERRED, "exit");
+		break;
+	case EXIT_REBOOT:
+		judge_number(r, c, WORK_REBOOT, "exit");
+		break;
+	case EXIT_FAILED:
+		judge_number(r, c, WORK_FAILED, "exit");
+		break;
+	default:
+		judge_number(r, c, WORK_STALLED, "exit");
+	}
 }
 
-static void judge_status(struct process *p)
+/* "of 5m", or nothing when the limit is not known. */
+static const char *limit_text(char text[TEXT_TIME_SIZE + 8], int64_t ms)
 {
-	const struct spawn_status *s = &p->status;
+	char duration[TEXT_TIME_SIZE];
 
+	text[0] = '\0';
+	if (ms > 0) {
+		text_duration(duration, ms);
+		snprintf(text, TEXT_TIME_SIZE + 8, " of %s", duration);
+	}
+	return text;
+}
+
+static bool was_canceled(const char *work)
+{
+	const struct os *os = os_linux();
+	char path[PATH_MAX];
+	struct os_stat st;
+
+	process_file(path, sizeof(path), work, SHIM_CANCEL);
+	return os->stat(os->self, OS_CWD, path, &st) == 0;
+}
+
+static void judge_ended_by_shim(struct process_result *r, const struct claim *c, const struct process_about *about)
+{
+	char limit[TEXT_TIME_SIZE + 8];
+
+	if (c->end == CLAIM_TIMEOUT)
+		process_verdict(r, WORK_TIMEOUT, "timeout", "took longer than its limit%s and was ended",
+		                limit_text(limit, about->timeout_ms));
+	else if (c->end == CLAIM_HEARTBEAT)
+		process_verdict(r, WORK_STUCK, "heartbeat", "was silent for longer than its heartbeat%s and was ended",
+		                limit_text(limit, about->heartbeat_ms));
+	else
+		process_verdict(r, WORK_STUCK, "gone", "%s ended it with TERM to its shim",
+		                was_canceled(about->work) ? "a runtime before this one" : "something else");
+	add_last_words(r, c);
+}
+
+static void judge_too_large(struct process_result *r, const struct process_about *about)
+{
+	char limit[32] = "its limit";
+
+	if (about->output_max)
+		snprintf(limit, sizeof(limit), "%llu bytes", (unsigned long long)about->output_max);
+	process_verdict(r, WORK_FAILED, "output-too-large",
+	                "wrote more than %s to its standard output: let it write a file, or raise the limit", limit);
+}
+
+/* Who begins without a claim has said why in its log. */
+static void judge_gone(struct process_result *r, const struct spawn_status *s)
+{
 	if (!s->known)
-		process_verdict(&p->result, WORK_STALLED, "lost",
-		                "it has ended, but something else in this program waited for it");
-	else if (s->signal)
-		judge_exit(p, WORK_STALLED, "signal", s->signal);
-	else if (s->exit_code)
-		judge_exit(p, outcome_of_exit(s->exit_code), "exit", s->exit_code);
+		process_verdict(r, WORK_STUCK, "gone", "its shim is gone without an outcome");
 	else
-		process_verdict(&p->result, WORK_COMPLETED, "", "%s", last_line_text(&p->line));
+		process_verdict(r, WORK_STUCK, "gone", "its shim ended with %s %d and without an outcome",
+		                s->signal ? "signal" : "exit", s->signal ? s->signal : s->exit_code);
 }
 
-static void judge_late(struct process *p)
+static void judge_end(struct process_result *r, const struct claim *c, const struct process_about *about)
 {
-	char limit[TEXT_TIME_SIZE];
-
-	text_duration(limit, p->timeout_ms);
-	process_verdict(&p->result, WORK_TIMEOUT, "timeout", "took longer than its limit of %s and was %s", limit,
-	                p->state == KILLED ? "killed, as it did not end when asked to" : "ended");
-}
-
-static void judge(struct process *p)
-{
-	switch (p->reason) {
-	case NO_REASON:
-		judge_status(p);
+	switch (c->end) {
+	case CLAIM_EXIT:
+		judge_exit(r, c);
 		break;
-	case TOO_LATE:
-		judge_late(p);
+	case CLAIM_SIGNAL:
+		judge_number(r, c, WORK_STALLED, "signal");
 		break;
-	case TOO_LARGE:
-		process_verdict(&p->result, WORK_FAILED, "output-too-large",
-		                "wrote more than %llu bytes to its standard output: let it write a file, or raise the limit",
-		                (unsigned long long)p->output_max);
+	case CLAIM_TIMEOUT:
+	case CLAIM_HEARTBEAT:
+	case CLAIM_CANCELED:
+		judge_ended_by_shim(r, c, about);
 		break;
-	case NO_MEMORY:
-		process_verdict(&p->result, WORK_STALLED, "memory", "out of memory for its output");
+	case CLAIM_OUTPUT:
+		judge_too_large(r, about);
 		break;
-	case NOT_STARTED: /* judged when that happened */
+	case CLAIM_SPAWN:
+		process_not_executed(r, c->number, about->program, c->message);
 		break;
-	case NOT_WANTED:
-		process_verdict(&p->result, WORK_CANCELED, "canceled", "canceled");
+	case CLAIM_SETUP:
+		judge_setup(r, c);
+		break;
+	case CLAIM_OPEN:
+		judge_gone(r, &about->shim_status);
 		break;
 	}
 }
 
-void process_take_result(struct process *p)
-{
-	struct process_result *r = &p->result;
-	struct buf *b = &p->output;
+/* the files */
 
-	judge(p);
-	if (b->len > 0 && b->data[b->len - 1] == '\n')
-		buf_truncate(b, b->len - 1);
-	r->output = buf_detach(b, &r->output_len);
-	r->pid = (int)p->pid;
-	r->elapsed_ms = (p->ended_ns - p->started_ns) / NS_PER_MS;
-	if (r->output)
+static void read_output(struct process_result *r, const struct claim *c, const char *work)
+{
+	size_t max = c->output_len < 0 || c->output_len > INT32_MAX ? INT32_MAX : (size_t)c->output_len;
+	char path[PATH_MAX];
+
+	process_file(path, sizeof(path), work, SHIM_RESULT);
+	int n = os_read_file(os_linux(), OS_CWD, path, max, &r->output, &r->output_len);
+	if (n == -ENOENT && c->output_len <= 0 && (r->output = calloc(1, 1)))
+		n = 0;
+	if (n == 0 && c->output_len >= 0 && (uint64_t)r->output_len != (uint64_t)c->output_len) {
+		free(r->output);
+		n = -EIO;
+	}
+	if (n < 0) {
+		struct pawl_error why;
+		err_sys(&why, -n, "cannot read its output '%s'", path);
+		process_verdict(r, WORK_STALLED, n == -ENOMEM ? "memory" : "gone", "%s", why.text);
+		r->output = NULL;
+		r->output_len = 0;
+	} else if (r->output_len && r->output[r->output_len - 1] == '\n') {
+		r->output[--r->output_len] = '\0';
+	}
+}
+
+static int64_t read_retry_after(const char *work)
+{
+	char path[PATH_MAX], *text;
+	size_t len;
+	int64_t ms;
+
+	process_file(path, sizeof(path), work, RETRY_AFTER);
+	int n = os_read_file(os_linux(), OS_CWD, path, RETRY_AFTER_BYTES, &text, &len);
+	if (n == -ENOENT)
+		return 0;
+	while (n == 0 && len && strchr(" \t\r\n", text[len - 1]))
+		len--;
+	if (n < 0 || text_parse_duration(slice_make(text, len), &ms) < 0) {
+		log_warning("'%s' is no duration such as \"90\" or \"5m\": the usual one counts", path);
+		ms = 0;
+	}
+	if (n == 0)
+		free(text);
+	return ms;
+}
+
+/* all of it */
+
+static void take_numbers(struct process_result *r, const struct claim *c, const struct process_about *about)
+{
+	r->pid = c->activity.pid;
+	r->user_ms = c->user_ms;
+	r->system_ms = c->system_ms;
+	r->rss_kib = c->rss_kib;
+	r->elapsed_ms = (process_now_ns() - about->started_ns) / NS_PER_MS;
+	if (c->end != CLAIM_OPEN && c->ended_ms >= c->began_ms)
+		r->elapsed_ms = c->ended_ms - c->began_ms;
+	if (r->elapsed_ms < 0)
+		r->elapsed_ms = 0;
+}
+
+void process_judge(struct process_result *r, const struct claim *c, const struct process_about *about)
+{
+	*r = (struct process_result){ 0 };
+	take_numbers(r, c, about);
+	judge_end(r, c, about);
+	if (about->canceled) {
+		process_verdict(r, WORK_CANCELED, "canceled", "canceled");
 		return;
-	r->output_len = 0;
-	if (p->reason == NO_REASON)
-		process_verdict(r, WORK_STALLED, "memory", "out of memory for its output");
+	}
+	if (r->outcome == WORK_COMPLETED || r->outcome == WORK_REBOOT)
+		read_output(r, c, about->work);
+	if (r->outcome == WORK_DEFERRED)
+		r->retry_after_ms = read_retry_after(about->work);
 }

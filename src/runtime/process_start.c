@@ -1,197 +1,189 @@
-/* process_start.c - from a specification to a program that runs, or to the reason why it does not. */
+/* process_start.c - from a specification to a shim that runs, or to the reason why it does not. */
 #include "runtime/process_impl.h"
+#include "base/arena.h"
 #include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_log(struct process *p, const char *path, struct pawl_error *err)
+#ifndef PAWL_LIBEXECDIR
+#define PAWL_LIBEXECDIR "/usr/local/libexec/pawl"
+#endif
+
+/* the shim's arguments */
+
+struct arguments {
+	struct arena arena;
+	const char **list;
+	size_t n;
+	bool failed;
+};
+
+static void add(struct arguments *a, const char *text)
 {
-	if (!path)
-		return 0;
-	p->log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0644);
-	return p->log < 0 ? err_sys(err, errno, "cannot write log '%s'", path) : 0;
+	if (!text)
+		a->failed = true;
+	else
+		a->list[a->n++] = text;
 }
 
-/* ours: the end that stays here; theirs: the one for the program. */
-static int open_pipe(int *ours, int *theirs, bool to_program)
+static void add_number(struct arguments *a, const char *name, uint64_t n)
 {
-	int fds[2], r = spawn_pipe(fds, !to_program, to_program);
+	add(a, arena_printf(&a->arena, "%s=%llu", name, (unsigned long long)n));
+}
 
-	if (r < 0)
-		return r;
-	*ours = fds[to_program ? 1 : 0];
-	*theirs = fds[to_program ? 0 : 1];
+static void add_ms(struct arguments *a, const char *name, int64_t ms)
+{
+	if (ms > 0)
+		add_number(a, name, (uint64_t)ms);
+}
+
+static size_t count(const char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
+static void add_settings(struct arguments *a, const struct process_spec *spec)
+{
+	add(a, spec->shim);
+	add(a, arena_printf(&a->arena, "work=%s", spec->work));
+	add_number(a, "attempt", spec->attempt);
+	if (spec->dir)
+		add(a, arena_printf(&a->arena, "dir=%s", spec->dir));
+	add_ms(a, "timeout_ms", spec->timeout_ms);
+	add_ms(a, "heartbeat_ms", spec->heartbeat_ms);
+	add_number(a, "grace_ms", spec->grace_ms > 0 ? (uint64_t)spec->grace_ms : 0);
+	add_number(a, "output_max", spec->output_max);
+	add_number(a, "log_max", spec->log_max);
+	if (spec->sync)
+		add(a, "sync=1");
+}
+
+static int make_arguments(struct arguments *a, const struct process_spec *spec, struct pawl_error *err)
+{
+	enum { SETTINGS_MAX = 10 };
+	size_t options = count(spec->options), argc = count(spec->argv);
+
+	arena_init(&a->arena, 0);
+	a->list = arena_calloc(&a->arena, SETTINGS_MAX + options + 1 + argc + 1, sizeof(*a->list));
+	if (!a->list)
+		return err_nomem(err);
+	add_settings(a, spec);
+	for (size_t i = 0; i < options; i++)
+		add(a, spec->options[i]);
+	add(a, "--");
+	for (size_t i = 0; i < argc; i++)
+		add(a, spec->argv[i]);
+	return a->failed ? err_nomem(err) : 0;
+}
+
+/* the work directory */
+
+/* What an earlier attempt has left there would be taken for ours. One that still runs would write beside us. */
+static int clear_work(const struct process_spec *spec, struct pawl_error *err)
+{
+	static const char *const names[] = { SHIM_CLAIM, SHIM_RESULT, SHIM_CANCEL, "retry_after" };
+	const struct os *os = os_linux();
+	char path[PATH_MAX];
+
+	if (claim_is_held(spec->work))
+		return err_set(err, PAWL_EBUSY, "an attempt still runs in '%s': wait for its end", spec->work);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		process_file(path, sizeof(path), spec->work, names[i]);
+		int r = os->unlink(os->self, OS_CWD, path);
+		if (r < 0 && r != -ENOENT)
+			return err_sys(err, -r, "cannot remove '%s' of an earlier attempt", path);
+	}
 	return 0;
 }
 
-static int open_pipes(struct process *p, int theirs[3], const char *program, struct pawl_error *err)
-{
-	int r = open_pipe(&p->in, &theirs[0], true);
+/* starting */
 
-	if (r == 0)
-		r = open_pipe(&p->out, &theirs[1], false);
-	if (r == 0)
-		r = open_pipe(&p->errors, &theirs[2], false);
-	return r < 0 ? err_sys(err, -r, "cannot make pipes for '%s'", program) : 0;
+static int64_t backstop_of(const struct process *p, const struct process_spec *spec)
+{
+	int64_t at;
+
+	if (spec->timeout_ms <= 0)
+		return -1;
+	at = process_later(p->about.started_ns, spec->timeout_ms);
+	return at < 0 ? -1 : process_later(at, process_backstop_ms(p->about.grace_ms));
 }
 
-/* What fits into the pipe goes there at once: most inputs never need the loop. */
-static int give_input(struct process *p, struct slice input, struct pawl_error *err)
+static int describe(struct process *p, const struct process_spec *spec, struct pawl_error *err)
 {
-	while (input.len > 0) {
-		ssize_t n = write(p->in, input.data, input.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		input.data += n;
-		input.len -= (size_t)n;
-	}
-	if (input.len == 0) {
-		process_close_fd(&p->in);
-		return 0;
-	}
-	p->input = malloc(input.len);
-	if (!p->input)
-		return err_nomem(err);
-	memcpy(p->input, input.data, input.len);
-	p->input_len = input.len;
-	return loop_add(p->list->loop, p->in, LOOP_WRITE, process_on_input, p, err);
-}
-
-static int prepare(struct process *p, const struct process_spec *spec, int theirs[3], struct pawl_error *err)
-{
-	int r = open_log(p, spec->log_path, err);
-
-	if (r == 0)
-		r = open_pipes(p, theirs, spec->argv[0], err);
-	if (r == 0)
-		r = give_input(p, spec->input, err);
-	if (r == 0)
-		r = loop_add(p->list->loop, p->out, LOOP_READ, process_on_output, p, err);
-	if (r == 0)
-		r = loop_add(p->list->loop, p->errors, LOOP_READ, process_on_errors, p, err);
-	return r;
-}
-
-static bool may_pass(int sys)
-{
-	switch (sys) {
-	case ENOENT:
-	case ENOTDIR:
-	case EACCES:
-	case EPERM:
-	case ENOEXEC:
-	case EISDIR:
-	case ELOOP:
-	case ENAMETOOLONG:
-	case E2BIG:
-	case EINVAL:
-#ifdef ELIBBAD
-	case ELIBBAD:
-#endif
-		return false;
-	default:
-		return true;
-	}
-}
-
-static const char *hint_for(const char *program, int sys)
-{
-	if (sys == ENOEXEC)
-		return " (a script needs '#!' and its interpreter in the first line)";
-	if (sys == ENOENT && program[0] == '/' && access(program, F_OK) == 0)
-		return " (it is there, but the interpreter or the dynamic loader that it names is not)";
-	return "";
+	p->attempt = spec->attempt;
+	p->about.timeout_ms = spec->timeout_ms;
+	p->about.heartbeat_ms = spec->heartbeat_ms;
+	p->about.grace_ms = spec->grace_ms > 0 ? spec->grace_ms : 0;
+	p->about.output_max = spec->output_max;
+	p->about.program = strdup(spec->argv[0]);
+	p->deadline_ns = backstop_of(p, spec);
+	return p->about.program ? 0 : err_nomem(err);
 }
 
 /* Told by the deadline, as it must not be told before process_start has returned. */
-static void be_stillborn(struct process *p, int sys, const char *hint, struct pawl_error *why)
+static void be_stillborn(struct process *p, int sys)
 {
-	process_release_fds(p);
 	p->state = STILLBORN;
-	p->reason = NOT_STARTED;
-	p->pid = 0;
 	p->deadline_ns = 0;
-	process_verdict(&p->result, may_pass(sys) ? WORK_STALLED : WORK_FAILED, "spawn", "%s%s", why->text, hint);
+	p->result = (struct process_result){ .user_ms = -1, .system_ms = -1, .rss_kib = -1 };
+	process_not_executed(&p->result, sys, p->about.program, "");
 }
 
-/* It runs, but we would never learn of its end. */
-static void give_up_watching(struct process *p, int sys, struct pawl_error *why)
+/* The same arguments and environment will be the activity's: too much for the one is too much for the other. */
+static int launch(struct process *p, const struct process_spec *spec, const char *const *argv, int null,
+                  struct pawl_error *err)
 {
-	process_kill_group(p);
-	spawn_reap(p->pid);
-	be_stillborn(p, sys, "", why);
-	p->result.outcome = WORK_STALLED;
-}
-
-static void watch_end(struct process *p, const char *program)
-{
-	struct pawl_error why;
-
-	if (p->list->children >= 0)
-		return;
-	p->pidfd = spawn_pidfd(p->pid);
-	if (p->pidfd == -ESRCH) {
-		p->deadline_ns = 0; /* gone, and somebody else has reaped it: to be found out by the first look */
-	} else if (p->pidfd < 0) {
-		err_sys(&why, -p->pidfd, "cannot watch '%s'", program);
-		give_up_watching(p, -p->pidfd, &why);
-	} else if (loop_add(p->list->loop, p->pidfd, LOOP_READ, process_on_pidfd, p, &why) < 0) {
-		give_up_watching(p, why.sys, &why);
-	}
-}
-
-static int launch(struct process *p, const struct process_spec *spec, const int theirs[3], struct pawl_error *err)
-{
-	struct spawn_spec s = { spec->argv, spec->dir, spec->env, { theirs[0], theirs[1], theirs[2] } };
-	const char *program = spec->argv[0];
+	struct spawn_spec s = { argv, NULL, spec->env, { null, null, null }, spec->env_keep };
 	enum spawn_step step;
-	struct pawl_error why;
 	pid_t pid = spawn_start(&s, &step);
 
-	if (pid > 0) {
-		p->pid = pid;
-		watch_end(p, program);
+	if (pid == -E2BIG && step == SPAWN_EXEC) {
+		be_stillborn(p, E2BIG);
 		return 0;
 	}
-	switch (step) {
-	case SPAWN_FORK:
-	case SPAWN_SETUP:
-		return err_sys(err, -pid, "cannot start a process for '%s'", program);
-	case SPAWN_CHDIR:
-		err_sys(&why, -pid, "cannot enter directory '%s' for '%s'", spec->dir, program);
-		be_stillborn(p, -pid, "", &why);
-		break;
-	case SPAWN_EXEC:
-		err_sys(&why, -pid, "cannot execute '%s'", program);
-		be_stillborn(p, -pid, hint_for(program, -pid), &why);
-		break;
-	}
+	if (pid < 0)
+		return err_sys(err, -pid, "cannot start '%s' for '%s'", spec->shim, p->about.program);
+	p->shim.pid = pid;
+	p->child = true;
 	return 0;
 }
 
-static struct process *process_new(struct process_list *list, const struct process_spec *spec)
+static int launch_from(struct process *p, const struct process_spec *spec, struct pawl_error *err)
 {
-	struct process *p = calloc(1, sizeof(*p));
+	struct arguments a = { .n = 0 };
+	int null, r = make_arguments(&a, spec, err);
 
-	if (!p)
-		return NULL;
-	p->list = list;
-	p->pidfd = p->in = p->out = p->errors = p->log = -1;
-	buf_init(&p->output);
-	p->output_max = spec->output_max;
-	p->log_max = spec->log_max;
-	p->timeout_ms = spec->timeout_ms;
-	p->grace_ms = spec->grace_ms;
-	p->started_ns = p->ended_ns = process_now_ns();
-	p->deadline_ns = spec->timeout_ms > 0 ? process_later(p->started_ns, spec->timeout_ms) : -1;
-	return p;
+	if (r == 0)
+		r = describe(p, spec, err);
+	if (r == 0)
+		r = clear_work(spec, err);
+	if (r == 0) {
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		r = null < 0 ? err_sys(err, errno, "cannot open '/dev/null'") : launch(p, spec, a.list, null, err);
+		if (null >= 0)
+			close(null);
+	}
+	arena_release(&a.arena);
+	return r;
+}
+
+static int check_spec(const struct process_spec *spec, struct pawl_error *err)
+{
+	if (!spec->argv || !spec->argv[0])
+		return err_set(err, PAWL_EINVALID, "cannot start a program without a name");
+	if (!spec->shim || !spec->work || spec->work[0] != '/' || strlen(spec->work) > PATH_MAX - 32)
+		return err_set(err, PAWL_EINVALID, "cannot start '%s' without a shim and an absolute work directory",
+		               spec->argv[0]);
+	return 0;
 }
 
 int process_start(struct process **out, struct loop *loop, const struct process_spec *spec,
@@ -199,24 +191,18 @@ int process_start(struct process **out, struct loop *loop, const struct process_
 {
 	struct process_list *list = NULL;
 	struct process *p = NULL;
-	int theirs[3] = { -1, -1, -1 };
+	int r = check_spec(spec, err);
 
-	if (!spec->argv || !spec->argv[0])
-		return err_set(err, PAWL_EINVALID, "cannot start a program without a name");
-	int r = process_list_of(&list, loop, err);
+	if (r == 0)
+		r = process_list_of(&list, loop, err);
 	if (r < 0)
 		return r;
-	p = process_new(list, spec);
-	r = p ? prepare(p, spec, theirs, err) : err_nomem(err);
-	if (r == 0)
-		r = launch(p, spec, theirs, err);
-	for (int i = 0; i < 3; i++)
-		process_close_fd(&theirs[i]);
+	p = process_new(list, spec->work);
+	r = p ? launch_from(p, spec, err) : err_nomem(err);
 	if (r == 0) {
 		p->done = done;
 		p->arg = arg;
-		p->next = list->first;
-		list->first = p;
+		process_watch(p);
 		*out = p;
 		return 0;
 	}
@@ -224,4 +210,57 @@ int process_start(struct process **out, struct loop *loop, const struct process_
 		process_free(p);
 	process_list_free_if_empty(list);
 	return r;
+}
+
+/* where the shim is */
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+static bool set_if_program(char *path, size_t size, const char *dir, const char *more)
+{
+	char file[PATH_MAX];
+	int n = snprintf(file, sizeof(file), "%s%s/" SHIM_PROGRAM, dir, more);
+
+	if (n < 0 || (size_t)n >= sizeof(file) || (size_t)n >= size || !is_program(file))
+		return false;
+	memcpy(path, file, (size_t)n + 1);
+	return true;
+}
+
+/* "" when /proc is not there. */
+static void own_dir(char *dir, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", dir, size - 1);
+
+	dir[n < 0 ? 0 : n] = '\0';
+	char *slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+}
+
+int process_find_shim(char *path, size_t size, struct pawl_error *err)
+{
+	static const char *const beside[] = { "", "/../libexec/pawl", "/.." };
+	const char *set = getenv("PAWL_SHIM");
+	char own[PATH_MAX];
+
+	if (set && *set) {
+		if (is_program(set) && snprintf(path, size, "%s", set) < (int)size)
+			return 0;
+		return err_set(err, PAWL_ENOTFOUND, "'%s' ($PAWL_SHIM) is no program", set);
+	}
+	own_dir(own, sizeof(own));
+	for (size_t i = 0; *own && i < sizeof(beside) / sizeof(beside[0]); i++)
+		if (set_if_program(path, size, own, beside[i]))
+			return 0;
+	if (set_if_program(path, size, PAWL_LIBEXECDIR, ""))
+		return 0;
+	return err_set(err, PAWL_ENOTFOUND,
+	               "cannot find '" SHIM_PROGRAM "' in '%s', '%s/../libexec/pawl', '%s/..' or '" PAWL_LIBEXECDIR
+	               "': install it there or set PAWL_SHIM", own, own, own);
 }

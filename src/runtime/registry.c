@@ -190,8 +190,8 @@ int registry_new(struct registry **out, const struct config *config, struct pawl
 	items_sort(g);
 	drop_doubles(g);
 	for (size_t i = 0; i < config->activity_count; i++)
-		if (find(g, config->activities[i].name, NULL, false))
-			log_warning("activity '%s' of %s is not used: a function has that name", config->activities[i].name, config->activities[i].origin);
+		if (config->activities[i].exec && find(g, config->activities[i].name, NULL, false))
+			log_warning("the program of activity '%s' of %s is not used: a function has that name", config->activities[i].name, config->activities[i].origin);
 	*out = g;
 	return 0;
 }
@@ -249,13 +249,12 @@ bool registry_activity(const struct registry *r, const char *name, struct activi
 {
 	const struct pawl_registration *f = find(r, name, NULL, false);
 
-	*out = (struct activity){ .kind = f ? ACTIVITY_FUNCTION : ACTIVITY_PROGRAM };
+	*out = (struct activity){ .kind = f ? ACTIVITY_FUNCTION : ACTIVITY_PROGRAM, .config = config_find_activity(r->config, name) };
 	if (f) {
 		out->fn = f->activity;
 		return true;
 	}
-	out->config = config_find_activity(r->config, name);
-	return out->config || (text_is_type_name(slice_of(name)) && executable_find(r->config, name, out->path, sizeof(out->path)));
+	return (out->config && out->config->exec) || (text_is_type_name(slice_of(name)) && executable_find(r->config, name, out->path, sizeof(out->path)));
 }
 
 /* ---- listing ---- */

@@ -18,7 +18,7 @@ enum activity_kind { ACTIVITY_FUNCTION, ACTIVITY_PROGRAM };
 struct activity {
 	enum activity_kind kind;
 	pawl_activity_fn fn;
-	const struct config_activity *config; /* of a configured program, or NULL */
+	const struct config_activity *config; /* what the configuration says of it, or NULL */
 	char path[512];                       /* of an executable from a directory */
 };
 
@@ -29,6 +29,7 @@ void registry_free(struct registry *r);
 
 /* version NULL or empty: the newest. NULL when there is none. */
 const struct pawl_registration *registry_orchestration(const struct registry *r, const char *name, const char *version);
+/* False: nobody has it; out->config may be there all the same (run_by: worker). */
 bool registry_activity(const struct registry *r, const char *name, struct activity *out);
 /* Numbers compare as numbers: 1.10 > 1.9; a pre-release ("1.0-rc1") is before its release. */
 int version_compare(const char *a, const char *b);

@@ -139,7 +139,11 @@ static int open_parts(struct pawl_runtime *rt, const pawl_options *o, struct paw
 	if (rc == 0)
 		rc = open_provider(rt, o, err);
 	if (rc == 0)
+		rc = works_open(rt, err);
+	if (rc == 0)
 		rc = instances_load(rt, err);
+	if (rc == 0)
+		works_loaded(rt);
 	return rc < 0 ? rc : inbox_open(rt, err);
 }
 
@@ -157,8 +161,11 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 	map_init(&rt->instances);
 	heap_init(&rt->timers);
 	rt->ready_end = &rt->ready;
-	rt->thread_queue_end = &rt->thread_queue;
-	rt->process_queue_end = &rt->process_queue;
+	heap_init(&rt->watches);
+	heap_init(&rt->expiries);
+	map_init(&rt->limits);
+	map_init(&rt->offers);
+	map_init(&rt->found);
 	rt->requests_end = &rt->requests;
 	rt->rescan_ns = rt->again_ns = -1;
 	rt->settling = true;
@@ -167,6 +174,7 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 		rt->options.config = rt->config_path = strdup(options->config);
 	atomic_init(&rt->stop_wanted, false);
 	pthread_mutex_init(&rt->request_lock, NULL);
+	pthread_mutex_init(&rt->letters_lock, NULL);
 	pthread_cond_init(&rt->request_done, NULL);
 	int rc = open_parts(rt, options, err);
 	if (rc < 0) {
@@ -181,10 +189,12 @@ void pawl_close(pawl_runtime *rt)
 {
 	if (!rt)
 		return;
+	rt->closing = true;
 	requests_close(rt);
 	turns_release(rt);
 	instances_release(rt);
 	works_release(rt);
+	works_close(rt);
 	heap_release(&rt->timers);
 	buf_release(&rt->ended);
 	if (rt->provider)
@@ -201,6 +211,7 @@ void pawl_close(pawl_runtime *rt)
 		free(old);
 	}
 	pthread_mutex_destroy(&rt->request_lock);
+	pthread_mutex_destroy(&rt->letters_lock);
 	pthread_cond_destroy(&rt->request_done);
 	coro_trim();
 	free(rt->hub);
@@ -235,7 +246,7 @@ static bool maintain(struct pawl_runtime *rt, bool idle)
 		return false;
 	}
 	if (work) {
-		rt->maintain_job = (struct provider_job){ { provider_job_run, true, NULL }, work };
+		rt->maintain_job = (struct provider_job){ { .run = provider_job_run, .urgent = true }, work };
 		rt->maintaining = true;
 		crew_submit(rt->crew, &rt->maintain_job.job, true);
 	} else if (rt->maintain_failed) {
@@ -283,9 +294,9 @@ static void begin_stop(struct pawl_runtime *rt)
 {
 	rt->stopping = true;
 	rt->stop_by_ns = rt->os->boot_ns(rt->os->self) + rt->config.process.grace_ms * 1000000 + STOP_SLACK_NS;
-	log_notice("stopping%s", works_running(rt) ? ": waiting for the activities that run" : "");
 	notify_stopping();
-	works_cancel_all(rt);
+	works_stop(rt);
+	log_notice("stopping%s", works_running(rt) ? ": waiting for the activities that run" : "");
 }
 
 /* Nothing on its way any more: what was done is recorded, what was not starts again next time. */
@@ -348,6 +359,7 @@ static void reload(struct pawl_runtime *rt)
 	rt->look = rt->look_all = true;
 	log_notice("reading the configuration again, looking for drops, and trying what is parked (hub, journal, engine and threads_max need a restart)");
 	read_config_again(rt);
+	works_reload(rt);
 	instances_unpark(rt);
 	effects_poke(rt);
 }
@@ -364,6 +376,7 @@ static void set_timer(struct pawl_runtime *rt)
 	int64_t at = -1;
 
 	earliest(&at, process_next_deadline(rt->loop));
+	earliest(&at, works_next_look(rt));
 	if (!rt->stopping) { /* else nothing of this is begun any more */
 		if (rt->timers.count)
 			earliest(&at, heap_min(&rt->timers)->key);
@@ -415,12 +428,12 @@ static int step(struct pawl_runtime *rt, struct pawl_error *err)
 		reload(rt);
 	effects_fire_due(rt, now);
 	process_check_deadlines(rt->loop, now);
+	works_look(rt, now);
 	if (!rt->stopping && !rt->failed)
 		rc = inbox_look(rt, err);
 	if (rt->purge_count && !rt->committing)
 		inbox_purge_waiting(rt);
-	if (!rt->settling && !rt->failed)
-		works_pump(rt);
+	works_pump(rt);
 	if (rc == 0)
 		rc = turns_run(rt, err);
 	settle(rt);
@@ -435,9 +448,7 @@ static bool more_to_do(const struct pawl_runtime *rt)
 
 	if (rt->failed)
 		return false; /* only the end of what is under way is waited for */
-	if (rt->thread_queue && !rt->settling)
-		return true;
-	if (rt->process_queue && !rt->stopping && !rt->settling && rt->processes_running < rt->config.workers.processes_max)
+	if (works_waiting(rt))
 		return true;
 	if (rt->look || rt->look_all)
 		return !rt->stopping;

@@ -21,7 +21,9 @@
 #include "os/loop.h"
 #include "os/os.h"
 #include "runtime/config.h"
+#include "runtime/crash_mark.h"
 #include "runtime/crew.h"
+#include "runtime/pressure.h"
 #include "runtime/process.h"
 #include "runtime/registry.h"
 #include <pawl/provider.h>
@@ -45,10 +47,27 @@ struct effect {
 	struct instance *instance;
 	uint64_t seq;
 	struct pawl_work *work;        /* the attempt that runs, or NULL */
-	uint32_t unregistered;    /* looks for an activity that nobody has; with growing pauses */
+	struct expiry *expiry;    /* when it must have begun, or be done; NULL = whenever */
+	char *offer;              /* an item of the work queue that has its answer, kept until that is durable */
+	uint16_t looks;           /* in vain: nobody has it, or the device lacks something; with growing pauses */
 	bool noted;               /* readers have been told why it waits */
+	bool dir;                 /* it has a work directory */
 	bool wall;                /* the time depends on the wall clock: look again when that is set */
 	bool is_timer;
+};
+
+/* A limit on the time of an activity: until an attempt has begun, and in all. Counted anew after a restart: nobody knows how
+ * long that took. */
+struct expiry {
+	struct heap_node node;    /* first: in rt->expiries */
+	struct effect *effect;
+	int64_t start_by_ns, close_by_ns; /* CLOCK_BOOTTIME, 0 = whenever */
+	bool begun;
+};
+
+/* Attempts that wait, in their order. */
+struct work_list {
+	struct pawl_work *first, **end;
 };
 
 enum parked { NOT_PARKED, PARKED_MISMATCH, PARKED_UNREGISTERED, PARKED_UNREADABLE, PARKED_DAMAGED };
@@ -135,9 +154,25 @@ struct pawl_runtime {
 	unsigned stalls;
 	int stall_code;
 
-	struct pawl_work *works;       /* all running attempts */
-	struct pawl_work *thread_queue, **thread_queue_end, *process_queue, **process_queue_end;
-	unsigned threads_running, processes_running;
+	struct pawl_work *works;  /* all attempts that wait or run */
+	struct work_list queues[3][CREW_RANKS]; /* those that wait for a slot: by kind and priority */
+	size_t queued[3];
+	unsigned threads_running, processes_running, claimed;
+	unsigned abandoned;       /* functions that never return: their threads are replaced, up to workers.replaced_max */
+	struct heap watches;      /* struct pawl_work: when to look at one that runs */
+	struct heap expiries;     /* struct expiry */
+	struct map limits;        /* activity name -> struct limit */
+	struct map offers;        /* item of the work queue -> struct pawl_work */
+	struct pressure *pressure;
+	struct crash_marks *marks;
+	struct crash_seen *crashes;
+	pthread_mutex_t letters_lock;
+	char *scratch;            /* where work directories are when the provider has none */
+	char shim[512];
+	struct map found;         /* while loading: "INSTANCE/SEQ" -> item of the work queue that was there */
+	bool loading;             /* instances are being loaded: what runs is adopted */
+	bool closing;             /* nothing is ended or released any more, all of it is for the next start */
+	int64_t reboot_by_ns;     /* a planned reboot is about to come: nothing is begun; 0 = none */
 
 	int64_t rescan_ns, again_ns; /* next look into the drop directories; -1 = none */
 	bool look, look_all, active; /* active: something was done since the last rescan */
@@ -194,15 +229,35 @@ void effect_forget_work(struct effect *e);
 void effect_wait(struct pawl_runtime *rt, struct effect *e, int64_t delay_ms);
 int64_t runtime_now_ms(const struct pawl_runtime *rt);
 
-/* work.c */
+/* work.c, work_*.c: see work.h */
 /* event: what the item was made of, when it is at hand; else NULL. */
 void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_item *item, const struct event *event);
+bool work_adopt(struct pawl_runtime *rt, struct effect *e, const struct open_item *item); /* loading: does a later attempt of it run already? */
+void work_look_again(struct pawl_runtime *rt, struct effect *e, const struct open_item *item); /* its wait is over, or the configuration is new */
 void work_cancel(struct pawl_runtime *rt, struct pawl_work *w); /* nobody wants its result; e->work is cleared */
+void work_forget(struct pawl_work *w);       /* the same when the runtime closes: it is left as it is */
 void work_finished(struct pawl_runtime *rt, struct crew_job *job);
+int works_open(struct pawl_runtime *rt, struct pawl_error *err);
+void works_loaded(struct pawl_runtime *rt);  /* all instances are: what nobody wants any more is ended */
+void works_left_behind(struct pawl_runtime *rt, const char *id, const struct view *view); /* of an instance that is loaded */
 void works_pump(struct pawl_runtime *rt);
+void works_poke(void *rt);                   /* pressure may have gone: look at what is deferred */
+bool works_waiting(const struct pawl_runtime *rt); /* something could be begun at once */
+void works_look(struct pawl_runtime *rt, int64_t now); /* watches and expiries that are due, the work queue */
+int64_t works_next_look(const struct pawl_runtime *rt);
 bool works_running(const struct pawl_runtime *rt);
-void works_cancel_all(struct pawl_runtime *rt);
+void works_stop(struct pawl_runtime *rt);    /* the runtime stops: end or leave what runs */
+void works_reload(struct pawl_runtime *rt);
 void works_release(struct pawl_runtime *rt);
+void works_close(struct pawl_runtime *rt);
+void expiry_free(struct pawl_runtime *rt, struct effect *e);
+void effect_release_offer(struct pawl_runtime *rt, struct effect *e);
+void activity_over(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct event *e); /* its answer is durable */
+void activity_held(struct pawl_runtime *rt, struct instance *i, const struct open_item *item);
+void activity_message(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct event *e);
+/* reboot.c */
+void reboot_begin(struct pawl_runtime *rt, struct instance *i, const struct open_item *item); /* durable: now it may come */
+void reboot_wait(struct pawl_runtime *rt, struct effect *e, const struct open_item *item);    /* loaded, or its time is over */
 
 /* inbox.c */
 int inbox_look(struct pawl_runtime *rt, struct pawl_error *err);

@@ -518,7 +518,7 @@ static int commit_begin(struct pawl_runtime *rt, struct pawl_error *err)
 
 	if (rc < 0)
 		return commit_refused(rt, rc, err);
-	rt->commit_job = (struct provider_job){ { crew_provider_run, true, NULL }, job };
+	rt->commit_job = (struct provider_job){ { .run = crew_provider_run, .urgent = true }, job };
 	rt->committing = true;
 	/* With something else to do meanwhile another thread waits for the disk; else this one does. */
 	crew_submit(rt->crew, &rt->commit_job.job, rt->ready || crew_has_jobs(rt->crew));

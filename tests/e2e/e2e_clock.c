@@ -1,11 +1,14 @@
 /*
- * e2e_clock.c - for LD_PRELOAD: a wall clock that is wrong by as many seconds as the file $E2E_CLOCK says, at any moment.
- * All other clocks stay as they are.
+ * e2e_clock.c - for LD_PRELOAD: a wall clock that is wrong by as many seconds as the file $E2E_CLOCK says, at any moment;
+ * all other clocks stay as they are. And another boot: the boot id is read from the file $E2E_BOOT.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static long offset(void)
@@ -31,4 +34,37 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 	if (rc == 0 && clock == CLOCK_REALTIME)
 		t->tv_sec += offset();
 	return rc;
+}
+
+static const char *other_path(const char *path)
+{
+	const char *boot = getenv("E2E_BOOT");
+
+	return boot && strcmp(path, "/proc/sys/kernel/random/boot_id") == 0 ? boot : path;
+}
+
+int open(const char *path, int flags, ...)
+{
+	static int (*real)(const char *, int, ...);
+	va_list args;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "open");
+	va_start(args, flags);
+	mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	return real(other_path(path), flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+	static int (*real)(const char *, int, ...);
+	va_list args;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "open64");
+	va_start(args, flags);
+	mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	return real(other_path(path), flags, mode);
 }

@@ -11,6 +11,7 @@
  */
 #include <fcntl.h>
 #include <pawl/pawl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,58 @@ static int crash(pawl_work *work, const char *input)
 	_exit(99); /* and the runtime with it */
 }
 PAWL_ACTIVITY(crash);
+
+/* The way in which it takes the runtime with it: "segv", "abort", "exit"; or "N": the first N attempts by segv. */
+static int fatal(pawl_work *work, const char *input)
+{
+	int attempts = atoi(input);
+
+	if (attempts && (unsigned)attempts < pawl_work_attempt(work))
+		return pawl_work_return(work, "attempt %u", (unsigned)pawl_work_attempt(work));
+	if (attempts || strcmp(input, "segv") == 0)
+		*(volatile int *)(uintptr_t)8 = 1;
+	if (strcmp(input, "abort") == 0)
+		abort();
+	exit(3);
+}
+PAWL_ACTIVITY(fatal);
+
+/* Beats its heart so many times in 50 ms each. */
+static int beater(pawl_work *work, const char *input)
+{
+	for (int i = atoi(input); i > 0 && !pawl_work_is_cancelled(work); i--) {
+		pawl_work_heartbeat(work);
+		pawl_work_progress(work, 100 / (i + 1), "%d to go", i);
+		nap_ms(50);
+	}
+	return pawl_work_return(work, "beaten");
+}
+PAWL_ACTIVITY(beater);
+
+/* Returns the messages that it was sent, up to one that is "end". */
+static int listener(pawl_work *work, const char *input)
+{
+	char all[256] = "";
+	const char *m = NULL;
+	size_t len = 0;
+
+	(void)input;
+	while (!pawl_work_is_cancelled(work) && !(m && strcmp(m, "end") == 0)) {
+		m = pawl_work_message(work);
+		if (m)
+			len += (size_t)snprintf(all + len, sizeof(all) - len, "%.60s ", m);
+		else
+			nap_ms(5);
+	}
+	return pawl_work_return(work, "%s", all);
+}
+PAWL_ACTIVITY(listener);
+
+static int rebooter(pawl_work *work, const char *input)
+{
+	return pawl_work_reboot(work, "%s", input);
+}
+PAWL_ACTIVITY(rebooter);
 
 static int crasher(pawl_ctx *ctx, const char *input)
 {
@@ -275,6 +328,71 @@ static int report(pawl_ctx *ctx, const char *input)
 	return pawl_return(ctx, pawl_printf(ctx, "%s %s %s: %s", f->kind, *f->code ? f->code : "-", f->retryable ? "retryable" : "final", f->message));
 }
 PAWL_ORCHESTRATION(report, "1.0.0");
+
+/* "ACTIVITY [INPUT]" against an event `stop`: the loser is canceled. */
+static int race(pawl_ctx *ctx, const char *input)
+{
+	const char *rest, *name = split(ctx, input, &rest);
+	pawl_task *work = pawl_activity(ctx, name, rest), *stop = pawl_event(ctx, "stop");
+
+	if (pawl_any(ctx, work, stop) == work)
+		return pawl_result(work) ? pawl_return(ctx, pawl_result(work)) : pawl_rethrow(ctx);
+	return pawl_return(ctx, "stopped");
+}
+PAWL_ORCHESTRATION(race, "1.0.0");
+
+/* Each event `say` goes to the activity as a message. */
+static int talker(pawl_ctx *ctx, const char *input)
+{
+	pawl_task *work = pawl_activity(ctx, input, "");
+
+	for (;;) {
+		pawl_task *say = pawl_event(ctx, "say");
+		if (pawl_first(ctx, work, say) == work)
+			return pawl_result(work) ? pawl_return(ctx, pawl_result(work)) : pawl_rethrow(ctx);
+		pawl_message(ctx, work, pawl_result(say));
+	}
+}
+PAWL_ORCHESTRATION(talker, "1.0.0");
+
+/* "N ACTIVITY [INPUT]": N at once, with input "INPUT NUMBER"; how many came to a result. */
+static int many(pawl_ctx *ctx, const char *input)
+{
+	int n = atoi(input);
+	const char *space = strchr(input, ' '), *rest, *name = split(ctx, space ? space + 1 : "", &rest);
+	pawl_task **tasks = pawl_alloc(ctx, (size_t)n * sizeof(*tasks));
+
+	for (int i = 0; i < n; i++)
+		tasks[i] = pawl_activity(ctx, name, pawl_printf(ctx, "%s %d", rest, i + 1));
+	if (pawl_all_of(ctx, tasks, (size_t)n))
+		return pawl_rethrow(ctx);
+	return pawl_return(ctx, pawl_printf(ctx, "%d results", n));
+}
+PAWL_ORCHESTRATION(many, "1.0.0");
+
+/* "tag TAG ACTIVITY", "session SESSION ACTIVITY" (three of them at once), "priority N ACTIVITY" */
+static int routed(pawl_ctx *ctx, const char *input)
+{
+	const char *rest, *how = split(ctx, input, &rest), *value = split(ctx, rest, &rest);
+	pawl_call_options options = { 0 };
+	pawl_task *tasks[3];
+	int n = 1;
+
+	if (strcmp(how, "tag") == 0) {
+		options.tag = value;
+	} else if (strcmp(how, "session") == 0) {
+		options.session = value;
+		n = 3;
+	} else {
+		options.priority = (uint32_t)atoi(value);
+	}
+	for (int i = 0; i < n; i++)
+		tasks[i] = pawl_activity_with(ctx, rest, value, &options);
+	if (pawl_all_of(ctx, tasks, (size_t)n))
+		return pawl_rethrow(ctx);
+	return pawl_return(ctx, n == 1 ? pawl_result(tasks[0]) : pawl_printf(ctx, "%s %s %s", pawl_result(tasks[0]), pawl_result(tasks[1]), pawl_result(tasks[2])));
+}
+PAWL_ORCHESTRATION(routed, "1.0.0");
 
 static int changing(pawl_ctx *ctx, const char *input)
 {

@@ -74,7 +74,7 @@ exit_75_is_tried_later_and_costs_no_attempt() {
 		echo "attempt \$PAWL_ATTEMPT"
 	EOS
 	start once o busy
-	wait_for "the log to say so" grep -q "deferred: activity 'busy'.*the modem is busy" "$log"
+	wait_for "the log to say so" grep -q "activity 'busy' is deferred, .*the modem is busy" "$log"
 	expect_eq "status" Running "$(status_of o)"
 	touch "$dir/free"
 	kill_runtime
@@ -128,7 +128,7 @@ one_that_takes_too_long_is_ended_with_all_that_it_started() {
 		while :; do sleep 600; done
 	EOS
 	_reported r slow
-	expect_match "what is reported" "^timeout timeout retryable: took longer than its limit of 500ms and was killed" "$out"
+	expect_match "what is reported" "^timeout timeout retryable: took longer than its limit of 500ms and was (killed|ended)" "$out"
 	wait_for "the program to be gone" _is_over "$dir/pid"
 	wait_for "its child to be gone" _is_over "$dir/child.pid"
 	wait_for "its child's child to be gone" _is_over "$dir/grandchild.pid"
@@ -150,7 +150,7 @@ the_environment_says_what_it_is_for() {
 	_begin "activities: {env: {exec: [$dir/activities/env-script, an argument], env: {TARGET: primary}}}"
 	_script env-script <<-'EOS'
 		echo "arguments $# $1"
-		env | grep -E '^(PAWL_|TARGET|NOTIFY)' | sort
+		env | grep -E '^(PAWL_|TARGET|NOTIFY)' | grep -v ^PAWL_SHIM= | sort
 		[ "$PWD" = "$PAWL_WORK" ] && echo "in its work directory"
 	EOS
 	start once o "env input"
@@ -163,6 +163,7 @@ PAWL_EXECUTION=1
 PAWL_HUB=$hub
 PAWL_INSTANCE=o
 PAWL_KEY=o/1/2
+PAWL_SEQ=2
 PAWL_WORK=$hub/instances/o/work/2
 TARGET=primary
 in its work directory" "$out"
@@ -258,7 +259,7 @@ terminate_ends_the_program() {
 }
 
 a_stop_of_the_runtime_ends_the_program_and_the_next_start_runs_it_again() {
-	_begin 'process: {grace: 2s}'
+	_begin 'process: {grace: 2s, on_stop: end}'
 	_script long <<-EOS
 		echo run >>'$dir/runs-of-long'
 		echo \$\$ >'$dir/pid'

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	for (size_t i = 0; !err.code && i < cfg.activity_count; i++) {
 		if (config_find_activity(&cfg, cfg.activities[i].name) != &cfg.activities[i] ||
-		    !cfg.activities[i].exec[0])
+		    (cfg.activities[i].exec && !cfg.activities[i].exec[0]))
 			abort();
 	}
 	config_release(&cfg);

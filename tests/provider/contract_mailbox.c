@@ -49,6 +49,14 @@ static void arrives(struct contract *c, const struct pawl_message *sent)
 	contract_ack_all(c, &inbox);
 }
 
+static void refuses(struct contract *c, struct pawl_message m, int want, const char *subject)
+{
+	struct pawl_error err = { 0 };
+
+	contract_fails(c->ops->send(c->p, &m, &err), want, &err, subject);
+	assert_int_equal(pawl_error_class(want), PAWL_CLASS_PERMANENT);
+}
+
 static void start_arrives(void **state)
 {
 	const struct pawl_message m = { .kind = PAWL_MESSAGE_START, .instance = "a", .name = "device/update:v2",
@@ -100,6 +108,28 @@ static void control_arrives(void **state)
 		arrives(*state, &with);
 		arrives(*state, &without);
 	}
+}
+
+static void requeue_arrives(void **state)
+{
+	static const char *const bad[] = { NULL, "", "0", "x", "-1", "1.5", "7 ", "18446744073709551616" };
+	struct contract *c = *state;
+	struct pawl_message m = { .kind = PAWL_MESSAGE_REQUEUE, .instance = "a", .key = "7", .reason = "the disk is new" };
+
+	contract_create(c, "a", "one\n");
+	arrives(c, &m);
+	m.reason = NULL;
+	m.key = "18446744073709551615";
+	arrives(c, &m);
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		m.key = bad[i];
+		refuses(c, m, PAWL_EINVALID, NULL);
+	}
+	m.key = "7";
+	m.instance = "nobody";
+	refuses(c, m, PAWL_ENOTFOUND, "nobody");
+	m.instance = NULL;
+	refuses(c, m, PAWL_EINVALID, NULL);
 }
 
 static void purge_arrives(void **state)
@@ -167,14 +197,6 @@ static void payload_limit(void **state)
 }
 
 /* ---- refusals ---- */
-
-static void refuses(struct contract *c, struct pawl_message m, int want, const char *subject)
-{
-	struct pawl_error err = { 0 };
-
-	contract_fails(c->ops->send(c->p, &m, &err), want, &err, subject);
-	assert_int_equal(pawl_error_class(want), PAWL_CLASS_PERMANENT);
-}
 
 static void nothing_came(struct contract *c, const char *ids)
 {
@@ -271,6 +293,7 @@ static void ended_refuses(struct contract *c)
 	refuses(c, contract_raise("a", "e", "x"), PAWL_ESTATE, "a");
 	refuses(c, (struct pawl_message){ .kind = PAWL_MESSAGE_SUSPEND, .instance = "a" }, PAWL_ESTATE, "a");
 	refuses(c, (struct pawl_message){ .kind = PAWL_MESSAGE_CANCEL, .instance = "a" }, PAWL_ESTATE, "a");
+	refuses(c, (struct pawl_message){ .kind = PAWL_MESSAGE_REQUEUE, .instance = "a", .key = "2" }, PAWL_ESTATE, "a");
 	refuses(c, contract_start("a"), PAWL_EEXISTS, "a");
 }
 
@@ -416,6 +439,7 @@ static const struct CMUnitTest tests[] = {
 	SPEC("send: a START may leave the id to the runtime", start_without_id),
 	SPEC("send: a RAISE arrives with all it says", raise_arrives),
 	SPEC("send: a RAISE may follow the START that it is for", raise_to_reserved),
+	SPEC("send: REQUEUE arrives with the number of the activity, and not without one", requeue_arrives),
 	SPEC("send: SUSPEND, RESUME, CANCEL and TERMINATE arrive with and without a reason", control_arrives),
 	SPEC("send: a PURGE arrives for an archived instance", purge_arrives),
 	SPEC("send: no payload arrives as none", payload_none),

@@ -126,6 +126,44 @@ static void test_a_link_in_the_last_component_is_not_followed(void **state)
 	assert_text(p, "d/f", "text");
 }
 
+static void test_a_link_is_made_once_and_read_as_it_stands(void **state)
+{
+	struct place *p = *state;
+	const struct os *os = p->os;
+	char text[16];
+
+	make_dir(p, "d");
+	put(p, "d/f", "text");
+	assert_int_equal(os->symlink(os->self, "../no/where", p->dir, "d/l"), 0);
+	assert_int_equal(os->symlink(os->self, "x", p->dir, "d/l"), -EEXIST);
+	assert_int_equal(os->symlink(os->self, "x", p->dir, "d/f"), -EEXIST);
+	assert_int_equal(os->symlink(os->self, "", p->dir, "d/empty"), -ENOENT);
+	assert_int_equal(os->symlink(os->self, "x", p->dir, "none/l"), -ENOENT);
+	assert_int_equal(os->readlink(os->self, p->dir, "d/l", text, sizeof(text)), 11);
+	assert_string_equal(text, "../no/where");
+	assert_int_equal(os->readlink(os->self, p->dir, "d/l", text, 11), -ENAMETOOLONG);
+	assert_int_equal(os->readlink(os->self, p->dir, "d/f", text, sizeof(text)), -EINVAL);
+	assert_int_equal(os->readlink(os->self, p->dir, "d/none", text, sizeof(text)), -ENOENT);
+	assert_int_equal(os->rename(os->self, p->dir, "d/l", p->dir, "d/m"), 0);
+	assert_int_equal(os->readlink(os->self, p->dir, "d/m", text, sizeof(text)), 11);
+	assert_int_equal(os->readlink(os->self, p->dir, "d/l", text, sizeof(text)), -ENOENT);
+}
+
+static void test_a_process_is_known_by_its_pid(void **state)
+{
+	struct place *p = *state;
+	const struct os *os = p->os;
+	struct os_process_id self, same;
+
+	assert_int_equal(os->self_id(os->self, &self), 0);
+	assert_int_equal(os->process_id(os->self, self.pid, &same), 0);
+	assert_int_equal(same.pid, self.pid);
+	assert_true(same.start_ticks == self.start_ticks);
+	assert_true(os->is_alive(os->self, &same));
+	assert_int_equal(os->process_id(os->self, 0, &same), -ESRCH);
+	assert_int_equal(os->process_id(os->self, INT32_MAX, &same), -ESRCH);
+}
+
 static void test_reads_are_short_at_the_end_only(void **state)
 {
 	struct place *p = *state;
@@ -497,6 +535,8 @@ static void test_remove_tree_takes_all_but_follows_no_link(void **state)
 	cmocka_unit_test_setup_teardown(test_open_needs_create_for_a_new_name, setup, teardown),                  \
 	cmocka_unit_test_setup_teardown(test_a_directory_opens_for_reading_only, setup, teardown),                \
 	cmocka_unit_test_setup_teardown(test_a_link_in_the_last_component_is_not_followed, setup, teardown),      \
+	cmocka_unit_test_setup_teardown(test_a_link_is_made_once_and_read_as_it_stands, setup, teardown),         \
+	cmocka_unit_test_setup_teardown(test_a_process_is_known_by_its_pid, setup, teardown),                     \
 	cmocka_unit_test_setup_teardown(test_reads_are_short_at_the_end_only, setup, teardown),                   \
 	cmocka_unit_test_setup_teardown(test_truncate_cuts_and_grows_with_zeros, setup, teardown),                \
 	cmocka_unit_test_setup_teardown(test_rename_replaces_files_but_no_full_directory, setup, teardown),       \

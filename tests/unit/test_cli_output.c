@@ -129,7 +129,7 @@ static void status_says_what_it_waits_for(void **state)
 	assert_int_equal(run(w, "status", "busy", "-o", "json", "-i"), 0);
 	assert_has(w->out, "\"custom_status\":\"half way\",\"waits\":[{\"kind\":\"activity\",\"seq\":2,\"name\":\"unpack\",\"attempt\":2,"
 	                   "\"due\":\"2090-01-01T00:00:00.000000Z\",\"due_in_ms\":");
-	assert_has(w->out, "\"last_error\":\"exit:3: bad \\u001b[31m archive\"},{\"kind\":\"timer\",\"seq\":4,\"due\":\"2020-01-02T03:05:07.000000Z\",\"due_in_ms\":-");
+	assert_has(w->out, "\"last_error\":\"exit:3: bad \\u001b[31m archive\",\"state\":\"Waiting\"},{\"kind\":\"timer\",\"seq\":4,\"due\":\"2020-01-02T03:05:07.000000Z\",\"due_in_ms\":-");
 	assert_has(w->out, "],\"input\":\"in\"}\n");
 }
 

@@ -16,7 +16,7 @@ static pawl_task *refused_task(pawl_ctx *ctx, char which)
 {
 	const char *nine[] = { "1", "2", "3", "4", "5", "6", "7", "8", "9", NULL };
 	pawl_retry steep = { .coefficient = 0.5 }, many = { .not_on = nine };
-	pawl_call_options o = { 0 };
+	pawl_call_options o = { .retry = NULL };
 
 	switch (which) {
 	case 'n':
@@ -36,6 +36,9 @@ static pawl_task *refused_task(pawl_ctx *ctx, char which)
 		return pawl_activity_with(ctx, "a", NULL, &o);
 	case 'm':
 		o.retry = &many;
+		return pawl_activity_with(ctx, "a", NULL, &o);
+	case 'p':
+		o.priority = 10;
 		return pawl_activity_with(ctx, "a", NULL, &o);
 	case 'E':
 		return pawl_event(ctx, NULL);
@@ -69,6 +72,7 @@ static void what_cannot_begin_is_a_failed_task_without_an_event(void **state)
 		{ "s", "'' is not a valid session: 1 to 64 of letters, digits, _ : -" },
 		{ "r", "retry: the coefficient is not within 1 and 1000000" },
 		{ "m", "retry: more than 8 codes in not_on" },
+		{ "p", "priority 10 is not within 1 (begun first) and 9, or 0 for the default" },
 		{ "E", "'' is not a valid event name" },
 		{ "e", "'a/b' is not a valid event name" },
 	};
@@ -108,6 +112,87 @@ static void a_status_that_is_too_long_is_not_recorded(void **state)
 	assert_true(slice_is(h.events[2].error.message,
 			     "status of 16385 bytes is over the limit of 16384 (PAWL_STATUS_BYTES_MAX)"));
 	history_release(&h);
+	world_release(&w);
+}
+
+/* ---- messages to activities ---- */
+
+static int talks_too_long(pawl_ctx *ctx, const char *input)
+{
+	pawl_task *task = pawl_activity(ctx, "a", NULL);
+	(void)input;
+	pawl_message(ctx, task, long_text(ctx, PAWL_PAYLOAD_BYTES_MAX));
+	assert_null(pawl_failed(ctx));
+	pawl_message(ctx, task, long_text(ctx, PAWL_PAYLOAD_BYTES_MAX + 1));
+	return pawl_rethrow(ctx);
+}
+
+static void a_message_that_is_too_long_is_not_sent(void **state)
+{
+	struct world w;
+	struct history h;
+	(void)state;
+	world_init(&w, talks_too_long);
+	w.spill_bytes = PAWL_SPILL_BYTES;
+	world_start(&w, NULL);
+	world_history(&w, &h);
+	assert_int_equal(h.count, 4);
+	assert_int_equal(h.events[2].type, EVENT_ActivityMessageSent);
+	assert_true(slice_is(h.events[3].error.message,
+			     "message of 1048577 bytes is over the limit of 1048576 (PAWL_PAYLOAD_BYTES_MAX)"));
+	assert_int_equal(world_verify(&w, talks_too_long, NULL), 0);
+	history_release(&h);
+	world_release(&w);
+}
+
+static int talks_too_much(pawl_ctx *ctx, const char *input)
+{
+	pawl_task *task = pawl_activity(ctx, "a", NULL);
+	(void)input;
+	for (int i = 0; i < PAWL_MESSAGES_MAX / 2; i++)
+		pawl_message(ctx, task, "x");
+	pawl_sleep(ctx, 1);
+	for (int i = 0; i < PAWL_MESSAGES_MAX / 2; i++)
+		pawl_message(ctx, task, "x");
+	assert_null(pawl_failed(ctx));
+	pawl_message(ctx, task, "x");
+	return pawl_rethrow(ctx);
+}
+
+static void an_activity_has_a_limit_of_messages(void **state)
+{
+	struct world w;
+	struct history h;
+	(void)state;
+	world_init(&w, talks_too_much);
+	world_start(&w, NULL);
+	world_fires(&w, 3 + PAWL_MESSAGES_MAX / 2);
+	world_history(&w, &h);
+	assert_int_equal(h.count, 1 + 1 + PAWL_MESSAGES_MAX + 2 + 1);
+	assert_true(slice_is(h.events[h.count - 1].error.message,
+			     "an activity was sent 1000 messages, which is the limit (PAWL_MESSAGES_MAX)"));
+	assert_int_equal(w.view.open->messages, PAWL_MESSAGES_MAX);
+	history_release(&h);
+	world_release(&w);
+}
+
+static int talks_for_ever(pawl_ctx *ctx, const char *input)
+{
+	pawl_task *task = pawl_activity(ctx, "a", NULL);
+	(void)input;
+	while (!pawl_is_done(task))
+		pawl_message(ctx, task, "x");
+	return 0;
+}
+
+static void a_loop_of_messages_ends(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, talks_for_ever);
+	world_start(&w, NULL);
+	assert_true(w.ended);
+	assert_int_equal(w.view.status, STATUS_FAILED);
 	world_release(&w);
 }
 
@@ -357,6 +442,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_cannot_begin_is_a_failed_task_without_an_event),
 		cmocka_unit_test(a_status_that_is_too_long_is_not_recorded),
+		cmocka_unit_test(a_message_that_is_too_long_is_not_sent),
+		cmocka_unit_test(an_activity_has_a_limit_of_messages),
+		cmocka_unit_test(a_loop_of_messages_ends),
 		cmocka_unit_test(a_turn_has_a_limit_of_actions),
 		cmocka_unit_test(a_loop_of_refused_calls_ends),
 		cmocka_unit_test(a_history_has_a_limit_of_events),

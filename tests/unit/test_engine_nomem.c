@@ -79,6 +79,7 @@ static int busy(pawl_ctx *ctx, const char *input)
 		tasks[i] = i % 3 == 0 ? pawl_activity_with(ctx, "a", input, &o) :
 			   i % 3 == 1 ? pawl_timer(ctx, i) :
 					pawl_event(ctx, pawl_printf(ctx, "event-%d", i));
+	pawl_message(ctx, tasks[0], input);
 	pawl_set_status(ctx, pawl_uuid(ctx));
 	pawl_any_of(ctx, tasks, 40);
 	pawl_await(ctx, pawl_event(ctx, "last"));
@@ -86,7 +87,7 @@ static int busy(pawl_ctx *ctx, const char *input)
 }
 
 struct attempt {
-	struct message messages[5];
+	struct message messages[8];
 	struct turn turn;
 };
 
@@ -102,13 +103,19 @@ static void prepare(struct attempt *a, int which)
 		  .error = { { "process", 7 }, { "c", 1 }, { "m", 1 }, { "details", 7 }, true } },
 		{ .type = EVENT_EventRaised, .fields = FIELD_NAME | FIELD_DATA | FIELD_ID, .name = { "event-2", 7 },
 		  .data = { "payload", 7 }, .id = { "id-3", 4 } },
+		{ .type = EVENT_ActivityRebooting, .fields = FIELD_REF | FIELD_ATTEMPT | FIELD_DUE | FIELD_DATA, .ref = 9, .attempt = 1,
+		  .data = { "slot b", 6 }, .due = { { "1f3a77c0", 8 }, 5, WORLD_TIME } },
+		{ .type = EVENT_ActivityFailed, .fields = FIELD_REF | FIELD_ERROR | FIELD_DELAY, .ref = 6, .attempt = 1,
+		  .delay_ms = EVENT_DELAY_HELD, .error = { { "stuck", 5 }, { "c", 1 }, { "m", 1 }, { NULL, 0 }, false } },
+		{ .type = EVENT_ActivityRetrying, .fields = FIELD_REF | FIELD_REASON | FIELD_ID, .ref = 6, .reason = { "fixed", 5 },
+		  .id = { "id-4", 4 } },
 		{ .type = EVENT_EventRaised, .fields = FIELD_NAME, .name = { "last", 4 } },
 	};
 	const struct event *events = which == 0 ? start : later;
 
 	memset(a, 0, sizeof *a);
 	a->turn = (struct turn){ .time_ns = WORLD_TIME, .boot = SLICE("x"), .messages = a->messages };
-	a->turn.message_count = which == 0 ? 2 : 3;
+	a->turn.message_count = which == 0 ? 2 : 6;
 	for (size_t i = 0; i < a->turn.message_count; i++)
 		a->messages[i].event = events[i];
 }

@@ -59,7 +59,8 @@ static pawl_task *begin_activity(struct machine *m, int arg)
 	static const char *const codes[] = { "exit:1", NULL };
 	pawl_retry retry = { .max_attempts = (uint32_t)arg, .first_ms = 100, .coefficient = 1.5, .jitter = 0.3,
 			     .total_ms = arg % 2 ? 20000 : 0, .not_on = codes };
-	pawl_call_options o = { .retry = arg % 3 ? &retry : NULL, .tag = arg % 4 == 1 ? "net" : NULL };
+	pawl_call_options o = { .retry = arg % 3 ? &retry : NULL, .tag = arg % 4 == 1 ? "net" : NULL,
+				.priority = (uint32_t)arg };
 
 	return pawl_activity_with(m->ctx, arg == 9 ? "bad name" : "work",
 				  pawl_printf(m->ctx, "%016llx", (unsigned long long)m->hash), &o);
@@ -111,6 +112,8 @@ static void step(struct machine *m, int what, int arg)
 			mix_text(m, pawl_await(ctx, m->tasks[arg]));
 		break;
 	case 8:
+		for (int i = 0; i < TASKS; i++)
+			pawl_message(ctx, m->tasks[i], i == arg ? NULL : pawl_printf(ctx, "%llx", (unsigned long long)m->hash));
 		pawl_cancel(ctx, m->tasks[arg]);
 		pawl_set_status(ctx, pawl_printf(ctx, "%016llx", (unsigned long long)m->hash));
 		break;
@@ -157,6 +160,29 @@ static const char *text_of(unsigned n)
 	return texts[n % 8];
 }
 
+static void reboot(struct world *w, const struct open_item *item)
+{
+	struct event e = { .type = EVENT_ActivityRebooting, .fields = FIELD_REF | FIELD_ATTEMPT | FIELD_DUE, .ref = item->seq,
+			   .attempt = item->attempt, .due = { SLICE("1f3a77c0"), 7, WORLD_TIME } };
+
+	if (pick(2)) {
+		e.fields |= FIELD_DATA;
+		e.data = slice_of(text_of(pick(8)));
+	}
+	world_message(w, &e);
+}
+
+static void requeue(struct world *w, const struct open_item *item)
+{
+	struct event e = { .type = EVENT_ActivityRetrying, .fields = FIELD_REF, .ref = item->seq };
+
+	if (pick(2)) {
+		e.fields |= FIELD_REASON;
+		e.reason = slice_of(text_of(pick(8)));
+	}
+	world_message(w, &e);
+}
+
 static void answer(struct world *w, const struct open_item *item)
 {
 	static const char *const codes[] = { "exit:1", "exit:2", "", "\xff" };
@@ -165,13 +191,23 @@ static void answer(struct world *w, const struct open_item *item)
 
 	if (item->type == EVENT_TimerCreated && how < 6)
 		world_fire(w, ref);
+	else if (item->type == EVENT_ActivityScheduled && (item->held ? how < 6 : pick(16) == 0))
+		requeue(w, item);
+	else if (item->type == EVENT_ActivityScheduled && pick(8) == 0)
+		reboot(w, item);
 	else if (item->type == EVENT_ActivityScheduled && how < 4)
 		world_complete(w, ref, how ? text_of(pick(8)) : NULL);
 	else if (item->type == EVENT_ActivityScheduled) {
 		/* one after the other: C leaves the order of arguments open, and a seed must mean the same everywhere */
 		uint32_t attempt = item->attempt + (pick(8) == 0);
 		const char *code = codes[pick(4)];
-		world_fail(w, ref, attempt, code, pick(6) != 0);
+		struct message *m = world_fail(w, ref, attempt, code, pick(6) != 0);
+		if (pick(2)) {
+			m->event.fields |= FIELD_DELAY;
+			m->event.delay_ms = EVENT_DELAY_HELD;
+		}
+		if (pick(3) == 0)
+			m->event.error.kind = SLICE("stuck");
 	}
 }
 

@@ -19,6 +19,12 @@ enum variant {
 	NO_RETRY,
 	OTHER_TAG,
 	NO_SESSION,
+	OTHER_PRIORITY,
+	NO_PRIORITY,
+	OTHER_MESSAGE,
+	EMPTY_MESSAGE,
+	MESSAGE_TO_OTHER,
+	NO_MESSAGE,
 	OTHER_ORDER,
 	OTHER_LENGTH,
 	LENGTH_FOR_DATE,
@@ -48,7 +54,8 @@ static pawl_task *begin_unpack(pawl_ctx *ctx)
 {
 	const char *codes[] = { is(OTHER_CODES) ? "exit:5" : "exit:4", NULL };
 	pawl_retry retry = { .max_attempts = is(OTHER_RETRY) ? 4 : 3, .coefficient = 1.5, .jitter = 0.25, .not_on = codes };
-	pawl_call_options o = { is(NO_RETRY) ? NULL : &retry, is(OTHER_TAG) ? "gpu" : "net", is(NO_SESSION) ? NULL : "s" };
+	pawl_call_options o = { is(NO_RETRY) ? NULL : &retry, is(OTHER_TAG) ? "gpu" : "net", is(NO_SESSION) ? NULL : "s",
+				is(NO_PRIORITY) ? 0 : is(OTHER_PRIORITY) ? 4 : 3 };
 	const char *input = is(OTHER_INPUT) ? "b" : is(NO_INPUT) ? NULL : is(LONG_INPUT) ? pawl_printf(ctx, "%0500d", 7) : "a";
 
 	return pawl_activity_with(ctx, is(OTHER_NAME) ? "pack" : "unpack", input, &o);
@@ -104,7 +111,7 @@ static void record_flow(struct world *w, bool whole)
 }
 
 #define UNPACK_RETRY "retry 3 x times 1.500 jitter 0.250 not on 'exit:4'"
-#define UNPACK "ActivityScheduled 'unpack' tag 'net' session 's' input 'a' " UNPACK_RETRY
+#define UNPACK "ActivityScheduled 'unpack' tag 'net' session 's' priority 3 input 'a' " UNPACK_RETRY
 
 static const struct mismatch_case {
 	enum variant variant;
@@ -114,21 +121,23 @@ static const struct mismatch_case {
 	{ OTHER_STATUS, 2, "CustomStatusSet 'go'", "made CustomStatusSet 'gone'" },
 	{ NO_STATUS, 2, "CustomStatusSet 'go'", "made " UNPACK },
 	{ CLEARED_STATUS, 2, "CustomStatusSet 'go'", "made CustomStatusSet" },
-	{ OTHER_NAME, 3, UNPACK, "made ActivityScheduled 'pack' tag 'net' session 's' input 'a' " UNPACK_RETRY },
-	{ OTHER_INPUT, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' session 's' input 'b' " UNPACK_RETRY },
-	{ NO_INPUT, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' session 's' " UNPACK_RETRY },
+	{ OTHER_NAME, 3, UNPACK, "made ActivityScheduled 'pack' tag 'net' session 's' priority 3 input 'a' " UNPACK_RETRY },
+	{ OTHER_INPUT, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' session 's' priority 3 input 'b' " UNPACK_RETRY },
+	{ NO_INPUT, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' session 's' priority 3 " UNPACK_RETRY },
 	{ LONG_INPUT, 3, UNPACK,
-	  "made ActivityScheduled 'unpack' tag 'net' session 's' input '0000000000000000000000000000000000000000...' "
+	  "made ActivityScheduled 'unpack' tag 'net' session 's' priority 3 input '0000000000000000000000000000000000000000...' "
 	  "(500 bytes, crc a35a7e1c) retry 3 x times 1.500 jitter 0.250 not on 'exit:4'" },
 	{ OTHER_RETRY, 3, UNPACK,
-	  "made ActivityScheduled 'unpack' tag 'net' session 's' input 'a' "
+	  "made ActivityScheduled 'unpack' tag 'net' session 's' priority 3 input 'a' "
 	  "retry 4 x times 1.500 jitter 0.250 not on 'exit:4'" },
 	{ OTHER_CODES, 3, UNPACK,
-	  "made ActivityScheduled 'unpack' tag 'net' session 's' input 'a' "
+	  "made ActivityScheduled 'unpack' tag 'net' session 's' priority 3 input 'a' "
 	  "retry 3 x times 1.500 jitter 0.250 not on 'exit:5'" },
-	{ NO_RETRY, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' session 's' input 'a'" },
-	{ OTHER_TAG, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'gpu' session 's' input 'a' " UNPACK_RETRY },
-	{ NO_SESSION, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' input 'a' " UNPACK_RETRY },
+	{ NO_RETRY, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' session 's' priority 3 input 'a'" },
+	{ OTHER_TAG, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'gpu' session 's' priority 3 input 'a' " UNPACK_RETRY },
+	{ NO_SESSION, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' priority 3 input 'a' " UNPACK_RETRY },
+	{ NO_PRIORITY, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' session 's' input 'a' " UNPACK_RETRY },
+	{ OTHER_PRIORITY, 3, UNPACK, "made ActivityScheduled 'unpack' tag 'net' session 's' priority 4 input 'a' " UNPACK_RETRY },
 	{ OTHER_ORDER, 3, UNPACK, "made TimerCreated 5000 ms" },
 	{ OTHER_LENGTH, 4, "TimerCreated 5000 ms", "made TimerCreated 5001 ms" },
 	{ LENGTH_FOR_DATE, 4, "TimerCreated 5000 ms", "made TimerCreated until 2026-11-21T12:01:20.123456Z" },
@@ -220,6 +229,51 @@ static void a_mismatch_decides_nothing_and_takes_no_message(void **state)
 		history_release(&h);
 	}
 	world_release(&w);
+}
+
+static int talks(pawl_ctx *ctx, const char *input)
+{
+	pawl_call_options o = { .priority = is(OTHER_PRIORITY) ? 4 : 3 };
+	pawl_task *a = pawl_activity_with(ctx, "a", input, &o), *b = pawl_activity(ctx, "b", NULL);
+
+	if (!is(NO_MESSAGE))
+		pawl_message(ctx, is(MESSAGE_TO_OTHER) ? b : a, is(OTHER_MESSAGE) ? "slower" : is(EMPTY_MESSAGE) ? NULL : "faster");
+	pawl_message(ctx, b, NULL);
+	pawl_all(ctx, a, b);
+	return 0;
+}
+
+static const struct mismatch_case talk_mismatches[] = {
+	{ OTHER_PRIORITY, 2, "ActivityScheduled 'a' priority 3 input 'in'", "made ActivityScheduled 'a' priority 4 input 'in'" },
+	{ OTHER_MESSAGE, 4, "ActivityMessageSent data 'faster' of line 2", "made ActivityMessageSent data 'slower' of line 2" },
+	{ EMPTY_MESSAGE, 4, "ActivityMessageSent data 'faster' of line 2", "made ActivityMessageSent of line 2" },
+	{ MESSAGE_TO_OTHER, 4, "ActivityMessageSent data 'faster' of line 2", "made ActivityMessageSent data 'faster' of line 3" },
+	{ NO_MESSAGE, 4, "ActivityMessageSent data 'faster' of line 2", "made ActivityMessageSent of line 3" },
+};
+
+static void messages_are_compared_with_receiver_and_data(void **state)
+{
+	struct world w;
+	(void)state;
+	for (size_t spill = 0; spill < 6; spill += 5) {
+		variant = AS_RECORDED;
+		world_init(&w, talks);
+		w.spill_bytes = spill;
+		world_start(&w, "in");
+		world_completes(&w, 3, NULL);
+		assert_int_equal(world_verify(&w, talks, NULL), 0);
+		for (size_t i = 0; i < sizeof talk_mismatches / sizeof talk_mismatches[0]; i++) {
+			const struct mismatch_case *c = &talk_mismatches[i];
+			struct mismatch m = { 0 };
+			variant = c->variant;
+			assert_int_equal(world_verify(&w, talks, &m), PAWL_ENONDETERMINISM);
+			assert_int_equal(m.seq, c->line);
+			assert_string_equal(m.actual, c->actual);
+			if (spill == 0)
+				assert_string_equal(m.expected, c->expected);
+		}
+		world_release(&w);
+	}
 }
 
 /* ---- loading ---- */
@@ -458,6 +512,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_difference_is_told_with_its_line),
+		cmocka_unit_test(messages_are_compared_with_receiver_and_data),
 		cmocka_unit_test(one_decision_more_at_the_end_of_history_is_a_difference),
 		cmocka_unit_test(a_mismatch_decides_nothing_and_takes_no_message),
 		cmocka_unit_test(events_of_a_newer_pawl_are_refused),

@@ -86,6 +86,7 @@ static struct event sample(enum event_type type, uint32_t fields)
 		.fields = fields,
 		.seq = 7,
 		.attempt = 3,
+		.priority = 9,
 		.ref = UINT64_MAX,
 		.name = SLICE("n/a.me"),
 		.version = SLICE("1.0.0"),
@@ -195,7 +196,7 @@ static void every_type_with_each_allowed_field_and_all_of_them_comes_back(void *
 		const struct event_type_info *t = &event_types[type];
 		round_trip((enum event_type)type, t->must, false);
 		round_trip((enum event_type)type, t->allowed, true);
-		for (uint32_t field = 1; field <= FIELD_START_AT; field <<= 1)
+		for (uint32_t field = 1; field <= FIELD_PRIORITY; field <<= 1)
 			if (field & t->allowed)
 				round_trip((enum event_type)type, t->must | field, false);
 	}
@@ -229,16 +230,22 @@ static void members_stand_in_the_order_of_the_format(void **state)
 	e.extra = SLICE(",\"new\":[1]");
 	assert_json(
 	        &e,
-	        "{\"seq\":7,\"type\":\"ActivityRetrying\",\"ref\":18446744073709551615,\"attempt\":3,\"delay_ms\":-5,"
+	        "{\"seq\":7,\"type\":\"ActivityRetrying\",\"ref\":18446744073709551615,\"attempt\":3,\"id\":\"id-1\","
+	        "\"reason\":\"said \\\"so\\\"\\n\xc3\xa9\",\"delay_ms\":-5,"
 	        "\"error\":{\"kind\":\"process\",\"code\":\"exit:3\",\"message\":\"no disk\",\"retryable\":true,"
 	        "\"details\":\"{\\\"x\\\":1}\"},\"boot\":\"1a2b3c4d\",\"boot_ms\":123,"
 	        "\"fire_at\":\"2026-11-21T12:41:00.123456Z\",\"new\":[1]}");
 	e = sample(EVENT_ActivityScheduled, event_types[EVENT_ActivityScheduled].allowed);
 	assert_json(&e,
 	            "{\"seq\":7,\"type\":\"ActivityScheduled\",\"name\":\"n/a.me\",\"tag\":\"gpu\",\"session\":\"s\","
-	            "\"input\":{\"a\": [1, 2]},\"retry\":{\"max_attempts\":5,\"first_ms\":1000,\"coefficient\":2.5,"
+	            "\"priority\":9,\"input\":{\"a\": [1, 2]},\"retry\":{\"max_attempts\":5,\"first_ms\":1000,\"coefficient\":2.5,"
 	            "\"max_ms\":60000,\"total_ms\":3600000,\"attempt_ms\":10000,\"jitter\":0.25,"
 	            "\"not_on\":[\"a\",\"b\\\"\"]}}");
+	e = sample(EVENT_ActivityRebooting, event_types[EVENT_ActivityRebooting].allowed);
+	assert_json(&e,
+	            "{\"seq\":7,\"type\":\"ActivityRebooting\",\"ref\":18446744073709551615,\"attempt\":3,"
+	            "\"output\":{\"a\": [1, 2]},\"boot\":\"1a2b3c4d\",\"boot_ms\":123,"
+	            "\"fire_at\":\"2026-11-21T12:41:00.123456Z\"}");
 	e = sample(EVENT_CustomStatusSet, FIELD_DATA);
 	assert_json(&e, "{\"seq\":7,\"type\":\"CustomStatusSet\",\"status\":{\"a\": [1, 2]}}");
 }
@@ -524,6 +531,8 @@ static void what_is_no_line_of_ours_does_not_parse(void **state)
 		  "\"seed\":\"0123456789abcdeffedcba9876543210\",\"parent\":\"p\"}",
 		  "\"parent_ref\"" },
 		{ "{\"seq\":1,\"type\":\"EntityLockRequested\"}", "\"entities\" is missing" },
+		{ "{\"seq\":1,\"type\":\"ActivityRebooting\",\"ref\":1,\"attempt\":1}", "\"fire_at\" is missing" },
+		{ "{\"seq\":1,\"type\":\"ActivityScheduled\",\"name\":\"a\",\"priority\":\"1\"}", "\"priority\"" },
 		{ "{\"seq\":1,\"type\":\"ExecutionFailed\",\"error\":\"x\"}", "\"error\"" },
 		{ "{\"seq\":1,\"type\":\"ExecutionFailed\",\"error\":{\"code\":3}}", "\"error\"" },
 		{ "{\"seq\":1,\"type\":\"ExecutionFailed\",\"error\":{\"retryable\":1}}", "\"error\"" },
@@ -590,7 +599,7 @@ static void an_incomplete_event_is_not_written(void **state)
 	buf_adds(&out, "before");
 	for (int type = EVENT_UNKNOWN + 1; type < EVENT_TYPE_COUNT; type++) {
 		const struct event_type_info *t = &event_types[type];
-		for (uint32_t field = 1; field <= FIELD_START_AT; field <<= 1) {
+		for (uint32_t field = 1; field <= FIELD_PRIORITY; field <<= 1) {
 			struct event e = sample((enum event_type)type, t->must ^ field);
 			bool fine = !(t->must & field) && (t->allowed & field);
 			assert_int_equal(event_encode(&out, &e), fine ? 0 : PAWL_EBUG);

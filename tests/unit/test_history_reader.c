@@ -286,6 +286,38 @@ static void a_file_of_newlines_costs_little(void **state)
 	free(lines);
 }
 
+static int add_message(void *arg, uint32_t number, const struct event *e)
+{
+	buf_addf(arg, "%u:%.*s ", (unsigned)number, SLICE_FMT(e->data));
+	return number == 3 ? 77 : 0;
+}
+
+static void the_messages_of_an_activity_are_walked_in_order(void **state)
+{
+	static const char *const more[] = {
+		"{\"seq\":2,\"type\":\"ActivityScheduled\",\"name\":\"a\"}",
+		"{\"seq\":3,\"type\":\"ActivityScheduled\",\"name\":\"b\"}",
+		"{\"seq\":4,\"type\":\"ActivityMessageSent\",\"ref\":2,\"data\":\"one\"}",
+		"{\"seq\":5,\"type\":\"ActivityMessageSent\",\"ref\":3,\"data\":\"other\"}",
+		"{\"seq\":6,\"type\":\"ActivityMessageSent\",\"ref\":2}",
+		"{\"seq\":7,\"type\":\"ActivityMessageSent\",\"ref\":2,\"data\":\"three\"}",
+		"{\"seq\":8,\"type\":\"ActivityMessageSent\",\"ref\":2,\"data\":\"not asked for\"}",
+	};
+	struct buf got = BUF_INIT;
+	(void)state;
+	buf_truncate(&text, ends[1]);
+	for (size_t i = 0; i < LENGTH(more); i++)
+		add_line(&text, more[i]);
+	assert_int_equal(parse(buf_slice(&text)), 0);
+	assert_int_equal(history_messages(&h, 2, add_message, &got), 77);
+	assert_string_equal(buf_str(&got), "1:one 2: 3:three ");
+	buf_reset(&got);
+	assert_int_equal(history_messages(&h, 3, add_message, &got), 0);
+	assert_int_equal(history_messages(&h, 4, add_message, &got), 0);
+	assert_string_equal(buf_str(&got), "1:other ");
+	buf_release(&got);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -301,6 +333,7 @@ int main(void)
 		TEST(lines_out_of_order_are_damage),
 		TEST(events_of_a_newer_pawl_are_seen),
 		TEST(a_file_of_newlines_costs_little),
+		TEST(the_messages_of_an_activity_are_walked_in_order),
 		TEST(an_empty_history_has_no_events), /* last: frees the copy */
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

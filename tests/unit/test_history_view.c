@@ -18,6 +18,14 @@
 	"\"0123456789abcdeffedcba9876543210\""
 #define ERROR "\"error\":{\"kind\":\"process\",\"code\":\"exit:3\",\"message\":\"no disk\",\"retryable\":true}"
 
+#define DUE ",\"boot\":\"1a2b3c4d\",\"boot_ms\":123,\"fire_at\":\"2026-11-21T12:41:00.123456Z\""
+#define HELD(attempt) "\"type\":\"ActivityRetrying\",\"ref\":2,\"attempt\":" #attempt ",\"delay_ms\":-1," ERROR
+#define REQUEUED(of)                                                                                                   \
+	"\"type\":\"ActivityRetrying\",\"ref\":2,\"attempt\":" #of ",\"delay_ms\":0,\"error\":{\"kind\":\"system\","     \
+	"\"code\":\"requeued\",\"message\":\"given new attempts\",\"retryable\":true}" DUE
+#define REBOOTING(attempt, output)                                                                                     \
+	"\"type\":\"ActivityRebooting\",\"ref\":2,\"attempt\":" #attempt output DUE
+
 static struct view v;
 static struct arena arena;
 static uint64_t seq;
@@ -117,6 +125,16 @@ static const struct {
 	{ "\"type\":\"ActivityScheduled\",\"name\":\"a\"",
 	  { "\"type\":\"ActivityRetrying\",\"ref\":2,\"attempt\":1,\"delay_ms\":5," ERROR,
 	    "\"type\":\"ActivityCompleted\",\"ref\":2" },
+	  "+0" },
+	{ "\"type\":\"ActivityScheduled\",\"name\":\"a\"", { HELD(1) }, "2 +0" },
+	{ "\"type\":\"ActivityScheduled\",\"name\":\"a\"", { HELD(1), "\"type\":\"ActivityFailed\",\"ref\":2," ERROR }, "+0" },
+	{ "\"type\":\"ActivityScheduled\",\"name\":\"a\"", { HELD(1), REQUEUED(1), "\"type\":\"ActivityCompleted\",\"ref\":2" }, "+0" },
+	{ "\"type\":\"ActivityScheduled\",\"name\":\"a\"", { REBOOTING(1, "") }, "2 +0" },
+	{ "\"type\":\"ActivityScheduled\",\"name\":\"a\"",
+	  { REBOOTING(1, ",\"output\":\"x\""), "\"type\":\"ActivityCompleted\",\"ref\":2" },
+	  "+0" },
+	{ "\"type\":\"ActivityScheduled\",\"name\":\"a\"",
+	  { REBOOTING(1, ",\"output\":\"x\""), "\"type\":\"ActivityFailed\",\"ref\":2," ERROR },
 	  "+0" },
 	{ "\"type\":\"TimerCreated\",\"delay_ms\":5", { "\"type\":\"TimerFired\",\"ref\":2" }, "+0" },
 	{ "\"type\":\"TimerCreated\",\"delay_ms\":5", { "\"type\":\"TimerCanceled\",\"ref\":2" }, "+0" },
@@ -230,6 +248,13 @@ static const char *const impossible[][5] = {
 	  "\"type\":\"ActivityRetrying\",\"ref\":2,\"attempt\":1,\"delay_ms\":1," ERROR },
 	{ TIME STARTED, "\"type\":\"ActivityScheduled\",\"name\":\"a\"",
 	  "\"type\":\"ActivityCancelRequested\",\"ref\":2", "\"type\":\"ActivityCompleted\",\"ref\":2" },
+	{ TIME STARTED, "\"type\":\"ActivityScheduled\",\"name\":\"a\"", "\"type\":\"ActivityCompleted\",\"ref\":2",
+	  "\"type\":\"ActivityMessageSent\",\"ref\":2" },
+	{ TIME STARTED, "\"type\":\"ActivityScheduled\",\"name\":\"a\"", "\"type\":\"ActivityCompleted\",\"ref\":2",
+	  REBOOTING(1, "") },
+	{ TIME STARTED, "\"type\":\"TimerCreated\",\"delay_ms\":1", "\"type\":\"ActivityMessageSent\",\"ref\":2" },
+	{ TIME STARTED, "\"type\":\"TimerCreated\",\"delay_ms\":1", REBOOTING(1, "") },
+	{ TIME STARTED, "\"type\":\"TimerCreated\",\"delay_ms\":1", HELD(1) },
 	{ TIME STARTED, "\"type\":\"TimerCreated\",\"delay_ms\":1", "\"type\":\"TimerCanceled\",\"ref\":2",
 	  "\"type\":\"TimerFired\",\"ref\":2" },
 	{ TIME STARTED, SUB("x"), UNSUB(2), UNSUB(2) },
@@ -394,6 +419,82 @@ static void a_retry_tells_attempt_due_and_error(void **state)
 	assert_string_equal(item->last_error, "too slow");
 }
 
+static void one_that_is_held_has_no_due_and_keeps_its_error(void **state)
+{
+	(void)state;
+	apply_all((const char *const[]){ TIME STARTED, "\"type\":\"ActivityScheduled\",\"name\":\"unpack\"", HELD(3), NULL });
+	struct open_item *item = view_find(&v, 2);
+	assert_true(item->held);
+	assert_false(item->has_due);
+	assert_int_equal(item->attempt, 4);
+	assert_string_equal(item->last_error, "exit:3: no disk");
+	assert_int_equal(apply(REQUEUED(3)), 0);
+	assert_false(item->held);
+	assert_true(item->has_due && item->due.boot_ms == 123);
+	assert_int_equal(item->attempt, 4);
+	assert_string_equal(item->last_error, "requeued: given new attempts");
+	assert_int_equal(apply(HELD(4) DUE), 0); /* a due that somebody wrote by hand means nothing */
+	assert_true(item->held && !item->has_due);
+}
+
+static void one_that_is_rebooting_keeps_due_and_output(void **state)
+{
+	(void)state;
+	apply_all((const char *const[]){ TIME STARTED, "\"type\":\"ActivityScheduled\",\"name\":\"flash\"",
+	                                 REBOOTING(1, ",\"output\":\"slot\\u0000b\""), NULL });
+	struct open_item *item = view_find(&v, 2);
+	struct event e = { .type = EVENT_ActivityCompleted, .fields = FIELD_REF };
+	assert_true(item->rebooting && item->has_due && item->due.boot_ms == 123 && slice_is(item->due.boot, "1a2b3c4d"));
+	assert_int_equal(item->attempt, 1);
+	assert_int_equal(item->reboot_output_len, 6);
+	assert_memory_equal(item->reboot_output, "slot\0b", 7);
+	open_item_output(item, &e);
+	assert_true(e.fields == (FIELD_REF | FIELD_DATA) && e.data.len == 6 && !e.data_file.data);
+	assert_int_equal(apply(REBOOTING(1, "")), 0); /* the last one counts */
+	assert_true(item->rebooting && !item->reboot_output && item->reboot_output_len == 0);
+	e.fields = FIELD_REF;
+	open_item_output(item, &e);
+	assert_int_equal(e.fields, FIELD_REF);
+	assert_int_equal(apply(REBOOTING(1, ",\"output\":\"\"")), 0);
+	assert_string_equal(item->reboot_output, "");
+	assert_int_equal(apply("\"type\":\"ActivityRetrying\",\"ref\":2,\"attempt\":1,\"delay_ms\":5," ERROR), 0);
+	assert_false(item->rebooting);
+	assert_null(item->reboot_output);
+	open_item_output(item, &e);
+	assert_int_equal(e.fields, FIELD_REF);
+	assert_string_equal(item->name, "flash");
+}
+
+static void the_output_of_a_reboot_may_be_in_a_file(void **state)
+{
+	struct event e = { .type = EVENT_ActivityCompleted, .fields = FIELD_REF };
+	(void)state;
+	apply_all((const char *const[]){
+	        TIME STARTED, "\"type\":\"ActivityScheduled\",\"name\":\"flash\"",
+	        REBOOTING(1, ",\"output\":{\"$file\":\"1.3.data\",\"bytes\":99999,\"crc32c\":\"0000abcd\"}"), NULL });
+	open_item_output(view_find(&v, 2), &e);
+	assert_true(e.fields & FIELD_DATA && !e.data.data && slice_is(e.data_file, "1.3.data"));
+	assert_true(e.data_len == 99999 && e.data_crc == 0xabcd);
+}
+
+static void messages_are_counted(void **state)
+{
+	(void)state;
+	apply_all((const char *const[]){ TIME STARTED, "\"type\":\"ActivityScheduled\",\"name\":\"a\"", NULL });
+	for (uint32_t n = 0; n < 3; n++) {
+		assert_int_equal(view_find(&v, 2)->messages, n);
+		assert_int_equal(apply("\"type\":\"ActivityMessageSent\",\"ref\":2,\"data\":\"x\""), 0);
+	}
+	assert_int_equal(view_find(&v, 2)->messages, 3);
+}
+
+/* Hubs have many that wait; on 64 bit. */
+static void an_open_item_is_small(void **state)
+{
+	(void)state;
+	assert_true(sizeof(struct open_item) <= 128);
+}
+
 static void a_timer_tells_when_it_is_due(void **state)
 {
 	(void)state;
@@ -426,7 +527,7 @@ static void the_scheduling_event_can_be_had_again(void **state)
 	static const char *const events[] = {
 		TIME STARTED,
 		"\"type\":\"ActivityScheduled\",\"name\":\"unpack\"",
-		"\"type\":\"ActivityScheduled\",\"name\":\"unpack\",\"tag\":\"gpu\",\"session\":\"s\",\"input\":{\"a\":"
+		"\"type\":\"ActivityScheduled\",\"name\":\"unpack\",\"tag\":\"gpu\",\"session\":\"s\",\"priority\":2,\"input\":{\"a\":"
 		"[1]},"
 		"\"retry\":{\"max_attempts\":5,\"not_on\":[\"x\"]}",
 		"\"type\":\"ActivityScheduled\",\"name\":\"unpack\",\"input\":{\"$file\":\"1.4.input\",\"bytes\":99,"
@@ -569,6 +670,11 @@ int main(void)
 		TEST(status_follows_the_events),
 		TEST(custom_status_counts_its_changes),
 		TEST(a_retry_tells_attempt_due_and_error),
+		TEST(one_that_is_held_has_no_due_and_keeps_its_error),
+		TEST(one_that_is_rebooting_keeps_due_and_output),
+		TEST(the_output_of_a_reboot_may_be_in_a_file),
+		TEST(messages_are_counted),
+		TEST(an_open_item_is_small),
 		TEST(a_timer_tells_when_it_is_due),
 		TEST(the_scheduling_event_can_be_had_again),
 		TEST(the_turns_time_is_not_kept_with_an_item),

@@ -17,6 +17,13 @@
 
 static struct pawl_error err;
 
+static bool pressure_is_looked_at(const struct pressure_limits *l)
+{
+	return l->memory_min || l->disk_min || l->inodes_min || l->disk_paths || l->load_max > 0 || l->psi_memory_max > 0 ||
+	       l->psi_io_max > 0 || l->psi_cpu_max > 0 || l->temperature_max > 0 || l->thermal_zone || l->battery_min ||
+	       l->network || l->command;
+}
+
 static void the_defaults_are_those_of_the_table(void **state)
 {
 	struct config cfg;
@@ -35,6 +42,19 @@ static void the_defaults_are_those_of_the_table(void **state)
 	assert_false(cfg.engine.replay_only);
 	assert_int_equal(cfg.workers.threads_max, 8);
 	assert_int_equal(cfg.workers.processes_max, 16);
+	assert_int_equal(cfg.workers.running_max, 0);
+	assert_int_equal(cfg.workers.replaced_max, 8);
+	assert_null(cfg.workers.tags);
+	assert_int_equal(cfg.workers.heartbeat_ms, 60000);
+	assert_int_equal(cfg.attempts.stuck_max, 3);
+	assert_null(cfg.reboot.command);
+	assert_int_equal(cfg.reboot.timeout_ms, 600000);
+	assert_false(pressure_is_looked_at(&cfg.pressure));
+	assert_int_equal(cfg.pressure.command_every_ms, 30000);
+	assert_int_equal(cfg.pressure.margin_percent, 10);
+	assert_int_equal(cfg.process.heartbeat_ms, 0);
+	assert_int_equal(cfg.process.on_stop, CONFIG_ON_STOP_LEAVE);
+	assert_null(cfg.process.shim);
 	assert_int_equal(cfg.journal.segment_bytes, 4 << 20);
 	assert_int_equal(cfg.journal.segments, 3);
 	assert_false(cfg.journal.pad);
@@ -92,11 +112,19 @@ static void every_key_can_be_set(void **state)
 	                       "log_level: debug\n"
 	                       "allow_volatile: true\n"
 	                       "engine: {resident_max: 0, stack_bytes: 128KiB, memory_max: 1MiB, replay_only: true}\n"
-	                       "workers:\n  threads_max: 2\n  processes_max: 3\n"
+	                       "workers:\n  threads_max: 2\n  processes_max: 3\n  running_max: 4\n  replaced_max: 0\n"
+	                       "  tags: [gpu, '']\n  heartbeat: 5s\n"
+	                       "attempts: {stuck_max: 1}\n"
+	                       "reboot: {command: [/sbin/reboot], timeout: 1m}\n"
+	                       "pressure: {memory_min: 1MiB, disk_min: 2MiB, inodes_min: 10, disk_paths: /data,\n"
+	                       "  load_max: 1.5, psi_memory_max: 10, psi_io_max: 20.5, psi_cpu_max: 30,\n"
+	                       "  temperature_max: 85.5, thermal_zone: cpu-thermal, battery_min: 40, network: eth0,\n"
+	                       "  command: [/bin/ask], command_every: 1m, margin: 5}\n"
 	                       "journal: {segment_bytes: 65536, segments: 2, pad: true}\n"
 	                       "drops: {watches_max: 10, bytes_max: 4K, rescan: 1m30s, rescan_idle: 1h}\n"
 	                       "timers: {after_reboot: fire}\n"
-	                       "process: {grace: 250ms, timeout: 90, log_bytes_max: 0, output_bytes_max: 2KiB}\n"
+	                       "process: {grace: 250ms, timeout: 90, heartbeat: 10s, on_stop: end, shim: /bin/pawl-shim,\n"
+	                       "  log_bytes_max: 0, output_bytes_max: 2KiB}\n"
 	                       "limits: {events_buffered_max: 5, instances_max: 7}\n"),
 	                 0);
 	assert_string_equal(cfg.hub, "/data/pawl");
@@ -109,6 +137,29 @@ static void every_key_can_be_set(void **state)
 	assert_int_equal(cfg.engine.stack_bytes, 128 << 10);
 	assert_true(cfg.engine.replay_only);
 	assert_int_equal(cfg.workers.processes_max, 3);
+	assert_int_equal(cfg.workers.running_max, 4);
+	assert_int_equal(cfg.workers.replaced_max, 0);
+	assert_string_equal(cfg.workers.tags[0], "gpu");
+	assert_string_equal(cfg.workers.tags[1], "");
+	assert_int_equal(cfg.workers.heartbeat_ms, 5000);
+	assert_int_equal(cfg.attempts.stuck_max, 1);
+	assert_string_equal(cfg.reboot.command[0], "/sbin/reboot");
+	assert_int_equal(cfg.reboot.timeout_ms, 60000);
+	assert_int_equal(cfg.pressure.memory_min, 1 << 20);
+	assert_int_equal(cfg.pressure.disk_min, 2 << 20);
+	assert_int_equal(cfg.pressure.inodes_min, 10);
+	assert_string_equal(cfg.pressure.disk_paths[0], "/data");
+	assert_true(cfg.pressure.psi_io_max > 20.4 && cfg.pressure.psi_io_max < 20.6);
+	assert_true(cfg.pressure.temperature_max > 85.4 && cfg.pressure.temperature_max < 85.6);
+	assert_string_equal(cfg.pressure.thermal_zone, "cpu-thermal");
+	assert_int_equal(cfg.pressure.battery_min, 40);
+	assert_string_equal(cfg.pressure.network, "eth0");
+	assert_string_equal(cfg.pressure.command[0], "/bin/ask");
+	assert_int_equal(cfg.pressure.command_every_ms, 60000);
+	assert_int_equal(cfg.pressure.margin_percent, 5);
+	assert_int_equal(cfg.process.heartbeat_ms, 10000);
+	assert_int_equal(cfg.process.on_stop, CONFIG_ON_STOP_END);
+	assert_string_equal(cfg.process.shim, "/bin/pawl-shim");
 	assert_int_equal(cfg.journal.segment_bytes, 65536);
 	assert_true(cfg.journal.pad);
 	assert_int_equal(cfg.drops.bytes_max, 4096);
@@ -169,6 +220,90 @@ static void an_activity_has_its_program_environment_and_retry_policy(void **stat
 	config_release(&cfg);
 }
 
+static void what_an_activity_needs_and_may_use_is_a_section_of_its_own(void **state)
+{
+	const struct config_activity *flash;
+	struct config cfg;
+
+	(void)state;
+	assert_int_equal(config_init(&cfg), 0);
+	if (apply(&cfg, "pressure: {memory_min: 16MiB, disk_paths: [/data], network: any, margin: 20}\n"
+	                "attempts: {stuck_max: 4}\n"
+	                "process: {heartbeat: 30s}\n"
+	                "activities:\n"
+	                "  flash:\n"
+	                "    exec: [/bin/flash]\n"
+	                "    run_by: worker\n"
+	                "    dead_letter: hold\n"
+	                "    nice: -5\n"
+	                "    ionice: best-effort:7\n"
+	                "    rlimits:\n"
+	                "      nofile: 64\n"
+	                "      as: 64MiB\n"
+	                "      core: unlimited\n"
+	                "    env_keep: [PATH, HOME]\n"
+	                "    cgroup: /sys/fs/cgroup/pawl\n"
+	                "    cgroup_memory_max: 48MiB\n"
+	                "    cgroup_cpu_max: 50000 100000\n"
+	                "    pressure:\n"
+	                "      battery_min: 40\n"
+	                "      load_max: 1.5\n"
+	                "      command: [/bin/ask, cold]\n"))
+		fail_msg("%s", err.text);
+	assert_int_equal(cfg.pressure.memory_min, 16 << 20);
+	assert_string_equal(cfg.pressure.disk_paths[0], "/data");
+	assert_string_equal(cfg.pressure.network, "any");
+	assert_int_equal(cfg.pressure.margin_percent, 20);
+	flash = config_find_activity(&cfg, "flash");
+	assert_non_null(flash);
+	assert_int_equal(flash->run_by, CONFIG_RUN_BY_WORKER);
+	assert_int_equal(flash->dead_letter, CONFIG_DEAD_LETTER_HOLD);
+	assert_int_equal(flash->nice, -5);
+	assert_string_equal(flash->ionice, "best-effort:7");
+	assert_string_equal(flash->rlimits[0], "nofile=64");
+	assert_string_equal(flash->rlimits[1], "as=64MiB");
+	assert_string_equal(flash->rlimits[2], "core=unlimited");
+	assert_null(flash->rlimits[3]);
+	assert_string_equal(flash->env_keep[1], "HOME");
+	assert_string_equal(flash->cgroup, "/sys/fs/cgroup/pawl");
+	assert_int_equal(flash->cgroup_memory_max, 48 << 20);
+	assert_string_equal(flash->cgroup_cpu_max, "50000 100000");
+	assert_int_equal(flash->pressure.battery_min, 40);
+	assert_true(flash->pressure.load_max > 1.49 && flash->pressure.load_max < 1.51);
+	assert_string_equal(flash->pressure.command[1], "cold");
+	assert_int_equal(flash->pressure.memory_min, 0);
+	config_release(&cfg);
+}
+
+static void an_activity_says_nothing_more_than_its_defaults(void **state)
+{
+	const struct config_activity *a;
+	struct config cfg;
+
+	(void)state;
+	assert_int_equal(config_init(&cfg), 0);
+	assert_int_equal(apply(&cfg, "attempts: {stuck_max: 4}\n"
+	                             "process: {heartbeat: 30s}\n"
+	                             "activities: {a: {priority: 1}, b: {stuck_max: 9, heartbeat: 0}}\n"),
+	                 0);
+	a = config_find_activity(&cfg, "a");
+	assert_null(a->exec);
+	assert_int_equal(a->priority, 1);
+	assert_int_equal(a->stuck_max, 4);
+	assert_int_equal(a->heartbeat_ms, 30000);
+	assert_int_equal(a->run_by, CONFIG_RUN_BY_RUNTIME);
+	assert_int_equal(a->dead_letter, CONFIG_DEAD_LETTER_FAIL);
+	assert_int_equal(a->nice, 0);
+	assert_null(a->user);
+	assert_null(a->rlimits);
+	assert_int_equal(a->pressure.margin_percent, 10);
+	a = config_find_activity(&cfg, "b");
+	assert_int_equal(a->priority, 5);
+	assert_int_equal(a->stuck_max, 9);
+	assert_int_equal(a->heartbeat_ms, 0);
+	config_release(&cfg);
+}
+
 static void empty_files_and_empty_sections_change_nothing(void **state)
 {
 	static const char *const files[] = { "",      "\n",         "# only a comment\n",
@@ -205,9 +340,15 @@ struct bad {
 };
 
 #define TOP_LEVEL                                                                                                      \
-	"hub, plugins, activities_dir, log_level, allow_volatile, engine, workers, journal, drops, timers, process, "  \
-	"limits, "                                                                                                     \
-	"activities"
+	"hub, plugins, activities_dir, log_level, allow_volatile, engine, workers, attempts, reboot, pressure, "       \
+	"journal, drops, timers, process, limits, activities"
+#define OF_PRESSURE                                                                                                    \
+	"memory_min, disk_min, inodes_min, disk_paths, load_max, psi_memory_max, psi_io_max, psi_cpu_max, "            \
+	"temperature_max, thermal_zone, battery_min, network, command, command_every, margin"
+#define OF_ACTIVITY                                                                                                    \
+	"exec, run_by, dir, env, timeout, grace, heartbeat, schedule_to_start, schedule_to_close, running_max, "       \
+	"priority, stuck_max, dead_letter, sync, user, group, env_keep, nice, ionice, rlimits, no_new_privileges, "    \
+	"cgroup, cgroup_memory_max, cgroup_cpu_max, pressure, retry"
 
 /* clang-format off */
 static const struct bad bad_files[] = {
@@ -216,7 +357,9 @@ static const struct bad bad_files[] = {
 	{ "colour: red\n", PAWL_EINVALID, "pawl.yaml:1:1: unknown key 'colour'; known here: " TOP_LEVEL },
 	{ "engine:\n  resident_mx: 5\n", PAWL_EINVALID, "pawl.yaml:2:3: unknown key 'engine.resident_mx', did you mean 'resident_max'?; known here: resident_max, stack_bytes, memory_max, replay_only" },
 	{ "activities: {a: {retry: {jiter: 0}}}", PAWL_EINVALID, "pawl.yaml:1:26: unknown key 'activities.a.retry.jiter', did you mean 'jitter'?; known here: max_attempts, first, coefficient, max, jitter" },
-	{ "activities: {a: {cmd: x}}", PAWL_EINVALID, "pawl.yaml:1:18: unknown key 'activities.a.cmd'; known here: exec, dir, env, timeout, grace, retry" },
+	{ "activities: {a: {cmd: x}}", PAWL_EINVALID, "pawl.yaml:1:18: unknown key 'activities.a.cmd'; known here: " OF_ACTIVITY },
+	{ "pressure: {memory: 1}", PAWL_EINVALID, "pawl.yaml:1:12: unknown key 'pressure.memory'; known here: " OF_PRESSURE },
+	{ "activities: {a: {pressure: {battery_mn: 1}}}", PAWL_EINVALID, "pawl.yaml:1:29: unknown key 'activities.a.pressure.battery_mn', did you mean 'battery_min'?; known here: " OF_PRESSURE },
 	{ "hub: /a\nhub: /b\n", PAWL_EINVALID, "pawl.yaml:2:1: key 'hub' is in line 1 already" },
 	{ "engine: {}\nworkers: {}\nengine: {}\n", PAWL_EINVALID, "pawl.yaml:3:1: key 'engine' is in line 1 already" },
 	{ "activities: {a: {exec: [x], env: {A: 1, A: 2}}}", PAWL_EINVALID, "pawl.yaml:1:41: key 'A' is in line 1 already" },
@@ -236,8 +379,9 @@ static const struct bad bad_files[] = {
 	{ "activities: {a: {exec: [x], env: [A=1]}}", PAWL_EINVALID, "pawl.yaml:1:34: 'activities.a.env': expected a mapping" },
 	{ "activities: {a: {exec: [x], env: {A: [1]}}}", PAWL_EINVALID, "pawl.yaml:1:38: 'activities.a.env.A': expected a text" },
 	{ "activities: {a: {exec: {x: y}}}", PAWL_EINVALID, "pawl.yaml:1:24: 'activities.a.exec': expected a list" },
-	{ "activities:\n  a: {dir: /tmp}\n", PAWL_EINVALID, "pawl.yaml:2:3: activity 'a' has no 'exec': give the program and its arguments as a list" },
-	{ "activities:\n  a:\n", PAWL_EINVALID, "pawl.yaml:2:3: activity 'a' has no 'exec': give the program and its arguments as a list" },
+	{ "activities: {a: {pressure: 5}}", PAWL_EINVALID, "pawl.yaml:1:28: 'activities.a.pressure': expected a section with keys below it" },
+	{ "activities: {a: {rlimits: [nofile=1]}}", PAWL_EINVALID, "pawl.yaml:1:27: 'activities.a.rlimits': expected a mapping" },
+	{ "activities: {a: {env_keep: PATH}}", PAWL_EINVALID, "pawl.yaml:1:28: 'activities.a.env_keep': expected a list of texts, not 'PATH'" },
 	/* values */
 	{ "hub: data\n", PAWL_EINVALID, "pawl.yaml:1:6: 'hub': expected an absolute path, not 'data'" },
 	{ "hub:\n", PAWL_EINVALID, "pawl.yaml:1:5: 'hub': expected an absolute path, not '': give a value or remove the key" },
@@ -264,6 +408,23 @@ static const struct bad bad_files[] = {
 	{ "activities: {a: {retry: {jitter: 1.5}}}", PAWL_EINVALID, "pawl.yaml:1:34: 'activities.a.retry.jitter': expected a number, 0 to 1, not '1.5'" },
 	{ "activities: {a: {retry: {coefficient: 1e3}}}", PAWL_EINVALID, "pawl.yaml:1:39: 'activities.a.retry.coefficient': expected a number, 1 to 100, not '1e3'" },
 	{ "activities: {a: {retry: {coefficient: .}}}", PAWL_EINVALID, "pawl.yaml:1:39: 'activities.a.retry.coefficient': expected a number, 1 to 100, not '.'" },
+	{ "activities: {a: {nice: 20}}", PAWL_EINVALID, "pawl.yaml:1:24: 'activities.a.nice': expected a whole number, -20 to 19, not '20'" },
+	{ "activities: {a: {nice: -21}}", PAWL_EINVALID, "pawl.yaml:1:24: 'activities.a.nice': expected a whole number, -20 to 19, not '-21'" },
+	{ "activities: {a: {nice: -05}}", PAWL_EINVALID, "pawl.yaml:1:24: 'activities.a.nice': expected a whole number, -20 to 19, not '-05': numbers are decimal, without a leading 0" },
+	{ "activities: {a: {nice: -}}", PAWL_EINVALID, "pawl.yaml:1:24: 'activities.a.nice': expected a whole number, -20 to 19, not '-'" },
+	{ "activities: {a: {nice: +5}}", PAWL_EINVALID, "pawl.yaml:1:24: 'activities.a.nice': expected a whole number, -20 to 19, not '+5'" },
+	{ "activities: {a: {priority: 0}}", PAWL_EINVALID, "pawl.yaml:1:28: 'activities.a.priority': expected a whole number, 1 to 9, not '0'" },
+	{ "activities: {a: {run_by: me}}", PAWL_EINVALID, "pawl.yaml:1:26: 'activities.a.run_by': expected one of runtime, worker, not 'me'" },
+	{ "activities: {a: {dead_letter: keep}}", PAWL_EINVALID, "pawl.yaml:1:31: 'activities.a.dead_letter': expected one of fail, hold, not 'keep'" },
+	{ "process: {on_stop: kill}", PAWL_EINVALID, "pawl.yaml:1:20: 'process.on_stop': expected one of leave, end, not 'kill'" },
+	{ "pressure: {psi_io_max: 101}", PAWL_EINVALID, "pawl.yaml:1:24: 'pressure.psi_io_max': expected a number, 0 to 100, not '101'" },
+	{ "pressure: {margin: 0}", PAWL_EINVALID, "pawl.yaml:1:20: 'pressure.margin': expected a whole number, 1 to 1000, not '0'" },
+	{ "activities:\n  a:\n    pressure:\n      temperature_max: -5\n", PAWL_EINVALID, "pawl.yaml:4:24: 'activities.a.pressure.temperature_max': expected a number, 0 to 1000, not '-5'" },
+	/* what is looked at when all files are read: the place is where the activity begins */
+	{ "activities:\n  b: {}\n  a:\n    ionice: fast\n", PAWL_EINVALID, "pawl.yaml:3:3: 'activities.a.ionice': expected idle, best-effort:0 to best-effort:7 or realtime:0 to realtime:7, not 'fast'" },
+	{ "activities: {a: {rlimits: {files: 5}}}", PAWL_EINVALID, "pawl.yaml:1:14: 'activities.a.rlimits': unknown limit 'files'; known: as, core, cpu, data, fsize, memlock, nofile, nproc, stack" },
+	{ "activities: {a: {rlimits: {nofile: many}}}", PAWL_EINVALID, "pawl.yaml:1:14: 'activities.a.rlimits.nofile': expected a number, a size such as 64KiB or unlimited, not 'many'" },
+	{ "activities: {a: {cgroup_memory_max: 1MiB}}", PAWL_EINVALID, "pawl.yaml:1:14: 'activities.a.cgroup_memory_max' needs 'cgroup': name a directory that is delegated to pawl" },
 	{ "activities: {../a: {exec: [x]}}", PAWL_EINVALID, "pawl.yaml:1:14: '../a' is not a name for an activity: letters, digits and _:./- only, a letter or digit first" },
 	{ "activities: {a: {exec: [x], env: {A-B: 1}}}", PAWL_EINVALID, "pawl.yaml:1:35: 'A-B' is not a name for the environment: letters, digits and _, no digit first, and not PAWL_..." },
 	{ "activities: {a: {exec: [x], env: {PAWL_KEY: 1}}}", PAWL_EINVALID, "pawl.yaml:1:35: 'PAWL_KEY' is not a name for the environment: letters, digits and _, no digit first, and not PAWL_..." },
@@ -619,6 +780,8 @@ int main(int argc, char **argv)
 #if PAWL_WITH_YAML
 		cmocka_unit_test(every_key_can_be_set),
 		cmocka_unit_test(an_activity_has_its_program_environment_and_retry_policy),
+		cmocka_unit_test(what_an_activity_needs_and_may_use_is_a_section_of_its_own),
+		cmocka_unit_test(an_activity_says_nothing_more_than_its_defaults),
 		cmocka_unit_test(empty_files_and_empty_sections_change_nothing),
 		cmocka_unit_test(an_empty_list_of_directories_means_none),
 		cmocka_unit_test(a_bad_file_is_refused_with_place_and_reason),

@@ -1,0 +1,204 @@
+/* work_process.c - activities that are programs: what the shim is told, and finding again what a runtime before us began. */
+#include "runtime/work.h"
+#include "base/error.h"
+#include "runtime/isolation.h"
+#include "shim/shim.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ENV_OWN 9
+
+/* ---- the end ---- */
+
+static void take_result(struct pawl_work *w, struct process_result *r)
+{
+	w->outcome = r->outcome;
+	w->defer_ms = r->retry_after_ms;
+	snprintf(w->code, sizeof(w->code), "%s", r->code);
+	snprintf(w->message, sizeof(w->message), "%s", r->message);
+	if (r->output)
+		buf_add(&w->output, r->output, r->output_len);
+	free(r->output);
+	work_check_output(w);
+}
+
+static void process_done(void *arg, struct process_result *r)
+{
+	struct pawl_work *w = arg;
+	struct pawl_runtime *rt = w->rt;
+
+	rt->processes_running--;
+	w->running = false;
+	take_result(w, r);
+	work_result(rt, w);
+}
+
+/* ---- the beginning ---- */
+
+struct process_env {
+	char text[ENV_OWN][704];
+	const char *list[ENV_OWN + CONFIG_LIST_MAX + 1];
+};
+
+static void fill_env(struct process_env *env, const struct pawl_work *w)
+{
+	const char *const *more = w->activity.config ? w->activity.config->env : NULL;
+	size_t n = 0, most = ENV_OWN + CONFIG_LIST_MAX;
+
+	snprintf(env->text[n++], sizeof(env->text[0]), "PAWL_INSTANCE=%s", w->id);
+	snprintf(env->text[n++], sizeof(env->text[0]), "PAWL_EXECUTION=%llu", (unsigned long long)w->execution);
+	snprintf(env->text[n++], sizeof(env->text[0]), "PAWL_ACTIVITY=%s", w->name);
+	snprintf(env->text[n++], sizeof(env->text[0]), "PAWL_ATTEMPT=%u", w->attempt);
+	snprintf(env->text[n++], sizeof(env->text[0]), "PAWL_SEQ=%llu", (unsigned long long)w->seq);
+	snprintf(env->text[n++], sizeof(env->text[0]), "PAWL_KEY=%s", w->key);
+	snprintf(env->text[n++], sizeof(env->text[0]), "PAWL_WORK=%s", w->dir);
+	snprintf(env->text[n++], sizeof(env->text[0]), "PAWL_HUB=%s", w->rt->hub);
+	for (size_t k = 0; k < n; k++)
+		env->list[k] = env->text[k];
+	for (; more && *more && n < most; more++)
+		env->list[n++] = *more;
+	env->list[n] = NULL;
+}
+
+static int write_input(struct pawl_work *w, struct pawl_error *err)
+{
+	const struct os *os = w->rt->os;
+	char path[sizeof(w->dir) + 16];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/" SHIM_INPUT, w->dir);
+	if (w->input_len) {
+		r = os_replace_file(os, OS_CWD, path, w->input, w->input_len, 0644, false);
+	} else {
+		r = os->unlink(os->self, OS_CWD, path);
+		r = r == -ENOENT ? 0 : r;
+	}
+	return r < 0 ? err_sys(err, -r, "cannot write '%s'", path) : 0;
+}
+
+/* A user of its own must be able to write what an activity may write, and nothing of ours: so the directory is the group's,
+ * and sticky. */
+static int hand_over(struct pawl_work *w, const char *const *options, struct pawl_error *err)
+{
+	uint64_t gid;
+
+	for (; *options && strncmp(*options, "gid=", 4) != 0; options++)
+		;
+	if (!*options || text_parse_u64(slice_of(*options + 4), &gid) < 0)
+		return 0;
+	if (chown(w->dir, (uid_t)-1, (gid_t)gid) < 0 || chmod(w->dir, 01770) < 0)
+		return err_sys(err, errno, "cannot give '%s' to group %llu", w->dir, (unsigned long long)gid);
+	return 0;
+}
+
+static int start(struct pawl_runtime *rt, struct pawl_work *w, const char *const *options, struct pawl_error *err)
+{
+	const struct config_activity *c = w->activity.config;
+	const char *argv[] = { w->activity.path, NULL };
+	struct process_env env;
+
+	fill_env(&env, w);
+	struct process_spec spec = { .shim = rt->shim, .options = options, .argv = c && c->exec ? c->exec : argv, .work = w->dir,
+		.dir = c ? c->dir : NULL, .env = env.list, .env_keep = c ? c->env_keep : NULL, .attempt = w->attempt,
+		.timeout_ms = w->timeout_ms, .heartbeat_ms = w->heartbeat_ms, .grace_ms = w->grace_ms,
+		.output_max = rt->config.process.output_bytes_max, .log_max = rt->config.process.log_bytes_max, .sync = c && c->sync };
+	return process_start(&w->process, rt->loop, &spec, process_done, w, err);
+}
+
+static void began(struct pawl_runtime *rt, struct pawl_work *w)
+{
+	w->running = true;
+	rt->processes_running++;
+	if (w->effect)
+		w->effect->dir = true;
+}
+
+static int prepare(struct pawl_runtime *rt, struct pawl_work *w, struct arena *arena, const char *const **options, struct pawl_error *err)
+{
+	char leaf[TEXT_INSTANCE_ID_MAX + 48];
+	int rc = rt->shim[0] ? 0 : process_find_shim(rt->shim, sizeof(rt->shim), err);
+
+	snprintf(leaf, sizeof(leaf), "%s.%llu.%u", w->id, (unsigned long long)w->seq, w->attempt);
+	if (rc == 0)
+		rc = isolation_options(w->activity.config, leaf, arena, options, err);
+	if (rc == 0)
+		rc = work_dir_make(w, err);
+	if (rc == 0)
+		rc = write_input(w, err);
+	return rc < 0 ? rc : hand_over(w, *options, err);
+}
+
+int process_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_error *err)
+{
+	const char *const *options = NULL;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	int rc = prepare(rt, w, &arena, &options, err);
+	if (rc == 0) {
+		work_event(w, ACTIVITY_BEGIN);
+		record_state(w, NULL, 0, 0); /* before it can look for it */
+		rc = start(rt, w, options, err);
+	}
+	arena_release(&arena);
+	if (rc < 0)
+		return rc;
+	began(rt, w);
+	rt->activities_started++;
+	return 0;
+}
+
+/* ---- adoption ---- */
+
+static void deliver_found(struct pawl_runtime *rt, struct pawl_work *w, struct process_result *r)
+{
+	work_event(w, ACTIVITY_ADOPT);
+	take_result(w, r);
+	work_result(rt, w);
+}
+
+bool process_find(struct pawl_runtime *rt, struct pawl_work *w)
+{
+	struct process_result r = { 0 };
+	struct pawl_error err = { 0 };
+	struct os_stat st;
+	char dir[sizeof(w->dir)];
+
+	if (rt->scratch || rt->provider->ops->work_dir(rt->provider, w->id, w->seq, dir, sizeof(dir)) < 0)
+		return false;
+	if (rt->os->stat(rt->os->self, OS_CWD, dir, &st) < 0)
+		return false;
+	w->effect->dir = true;
+	if (work_dir_make(w, &err) < 0)
+		return false;
+	switch (process_adopt(&w->process, rt->loop, dir, w->attempt, w->timeout_ms, w->grace_ms, process_done, w, &r)) {
+	case PROCESS_NONE:
+		return false;
+	case PROCESS_RUNNING:
+		log_notice("instance '%s': activity '%s' (attempt %u) has gone on running, pid %d: adopted", w->id, w->name, w->attempt, process_pid(w->process));
+		began(rt, w);
+		work_event(w, ACTIVITY_ADOPT);
+		return true;
+	case PROCESS_ENDED:
+		if (r.outcome == WORK_DEFERRED || r.outcome == WORK_CANCELED) {
+			free(r.output); /* a start looks at once; what a stop has ended does not count */
+			return false;
+		}
+		log_notice("instance '%s': activity '%s' (attempt %u) ended while no runtime was there: its result is taken", w->id, w->name, w->attempt);
+		deliver_found(rt, w, &r);
+		return true;
+	case PROCESS_GONE:
+		log_notice("instance '%s': activity '%s' (attempt %u) is gone without a result", w->id, w->name, w->attempt);
+		deliver_found(rt, w, &r);
+		return true;
+	case PROCESS_OTHER:
+		break;
+	}
+	log_notice("instance '%s': an earlier attempt of activity '%s' still runs: it is ended first", w->id, w->name);
+	effect_forget_work(w->effect);
+	effect_wait(rt, w->effect, LOOK_AGAIN_MS);
+	work_free(w);
+	return true;
+}

@@ -1,0 +1,186 @@
+/* work_record.c - what people and activities see of an attempt: its work directory, the file `carrier`, dead letters. All of
+ * it can be made again from history (I4); nothing is synced. */
+#include "runtime/work.h"
+#include "base/error.h"
+#include "runtime/carrier.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- the work directory ---- */
+
+static int dir_path(struct pawl_runtime *rt, const char *id, uint64_t seq, char *dir, size_t size)
+{
+	if (!rt->scratch)
+		return rt->provider->ops->work_dir(rt->provider, id, seq, dir, size);
+	int n = snprintf(dir, size, "%s/%s/%llu", rt->scratch, id, (unsigned long long)seq);
+	return n < 0 || (size_t)n >= size ? PAWL_ETOOBIG : 0;
+}
+
+static int make_one(const struct os *os, const char *path, mode_t mode)
+{
+	int r = os->mkdir(os->self, OS_CWD, path, mode);
+
+	return r == -EEXIST ? 0 : r;
+}
+
+/* Two levels: the instance is there already, but in a scratch directory, and its `work` need not be. */
+static int make_path(const struct os *os, char *dir, bool scratch)
+{
+	char *last = strrchr(dir, '/');
+	int r = make_one(os, dir, 0755);
+
+	if (r != -ENOENT || !last)
+		return r;
+	*last = '\0';
+	r = make_one(os, dir, scratch ? 0700 : 0755);
+	*last = '/';
+	return r < 0 ? r : make_one(os, dir, 0755);
+}
+
+int work_dir_make(struct pawl_work *w, struct pawl_error *err)
+{
+	char dir[sizeof(w->dir)];
+	int rc;
+
+	if (w->dir[0])
+		return 0;
+	rc = dir_path(w->rt, w->id, w->seq, dir, sizeof(dir));
+	if (rc < 0)
+		return err_set(err, rc, "there is no work directory for activity '%s' of '%s': the path is too long or the provider has none", w->name, w->id);
+	int r = make_path(w->rt->os, dir, w->rt->scratch != NULL);
+	if (r < 0)
+		return err_sys(err, -r, "cannot make work directory '%s'", dir);
+	memcpy(w->dir, dir, sizeof(dir));
+	return 0;
+}
+
+static void remove_dir(struct pawl_runtime *rt, const char *id, uint64_t seq)
+{
+	char dir[640];
+
+	if (dir_path(rt, id, seq, dir, sizeof(dir)) == 0)
+		(void)os_remove_tree(rt->os, OS_CWD, dir, 8);
+}
+
+/* ---- the carrier ---- */
+
+/* The records of what was before, from history; of a long one none, as reading it would hold up everything. */
+static void add_records(const struct pawl_work *w, struct buf *records, bool *cut)
+{
+	struct pawl_runtime *rt = w->rt;
+	struct pawl_error err = { 0 };
+	char *text = NULL;
+	size_t len = 0;
+	uint64_t execution;
+
+	*cut = !w->instance || w->instance->history_bytes > CARRIER_HISTORY_BYTES_MAX;
+	if (*cut || rt->provider->ops->read(rt->provider, w->id, w->execution, &text, &len, &execution, &err) < 0)
+		return;
+	if (carrier_records(records, slice_make(text, len), w->id, w->execution, w->seq, cut, &err) < 0)
+		buf_reset(records);
+	free(text);
+}
+
+static void fill_carrier(const struct pawl_work *w, struct carrier *c)
+{
+	const struct pawl_runtime *rt = w->rt;
+
+	*c = (struct carrier){ .instance = w->id, .activity = w->name, .key = w->key, .tag = w->tag, .execution = w->execution, .seq = w->seq,
+		.iteration = w->attempt, .state = w->state, .time_ns = rt->os->real_ns(rt->os->self), .boot_ms = runtime_now_ms(rt),
+		.timeout_ms = w->timeout_ms, .heartbeat_ms = w->heartbeat_ms };
+	memcpy(c->boot, rt->boot, sizeof(c->boot));
+	c->payload_in_file = w->input_len > PAWL_SPILL_BYTES;
+	c->payload = c->payload_in_file || !w->input_len ? SLICE_NONE : slice_make(w->input, w->input_len);
+}
+
+static void write_record(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid, struct buf *text)
+{
+	struct buf records = BUF_INIT;
+	struct carrier c;
+
+	fill_carrier(w, &c);
+	c.reason = reason;
+	c.next_ns = next_ns;
+	c.process = pid;
+	add_records(w, &records, &c.records_cut);
+	c.records = records.len ? buf_slice(&records) : SLICE_NONE;
+	if (text && carrier_encode(text, &c) < 0)
+		text->failed = true;
+	if (!text && carrier_write(w->rt->os, w->dir, &c) < 0)
+		log_debug("cannot write '%s/%s'", w->dir, CARRIER_FILE);
+	buf_release(&records);
+}
+
+/* For a provider that keeps it itself. */
+int carrier_text(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid, struct buf *out)
+{
+	write_record(w, reason, next_ns, pid, out);
+	return buf_ok(out) ? 0 : PAWL_ENOMEM;
+}
+
+void record_state(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid)
+{
+	if (w->effect)
+		w->effect->dir = true;
+	write_record(w, reason, next_ns, pid, NULL);
+}
+
+/* ---- dead letters ---- */
+
+static int letter_text(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct failure *f, bool held, struct buf *out)
+{
+	struct pawl_error err = { 0 };
+	struct effect lone = { .instance = i, .seq = item->seq };
+	struct pawl_work *w = work_new(rt, &lone, item, NULL, &err);
+	char reason[PAWL_ERROR_TEXT_MAX];
+
+	if (!w)
+		return PAWL_ENOMEM;
+	snprintf(reason, sizeof(reason), "%.*s%s%.*s", SLICE_FMT(f->code), f->code.len ? ": " : "", SLICE_FMT(f->message));
+	w->state = held ? ACTIVITY_STUCK : ACTIVITY_FAILED;
+	w->attempt = held ? item->attempt - 1 : item->attempt;
+	int rc = carrier_text(w, reason, 0, 0, out);
+	w->effect = NULL;
+	work_free(w);
+	return rc;
+}
+
+static void bury(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct failure *f, bool held)
+{
+	struct buf text = BUF_INIT;
+	struct pawl_error err = { 0 };
+	char id[TEXT_INSTANCE_ID_MAX + 32];
+	int rc = letter_text(rt, i, item, f, held, &text);
+
+	snprintf(id, sizeof(id), "%s.%llu", i->id, (unsigned long long)item->seq);
+	if (rc == 0)
+		rc = rt->provider->ops->bury(rt->provider, &(struct pawl_dead_letter){ .id = id, .text = buf_str(&text), .time_ns = rt->os->real_ns(rt->os->self) }, &err);
+	if (rc < 0)
+		log_warning("no dead letter for activity '%s' of '%s': %s", item->name, i->id, rc == PAWL_ENOMEM ? "out of memory" : err.text);
+	else
+		log_warning("instance '%s': no attempt is left for activity '%s'%s; see `pawl queue show %s`", i->id, item->name, held ? ", which is held" : "", id);
+	buf_release(&text);
+}
+
+/* Who fails at the first attempt by its own word, and has one only, is no dead letter: the orchestration deals with it. */
+static bool is_dead(const struct open_item *item, const struct event *e)
+{
+	return item->attempt > 1 || slice_is(e->error.kind, "poison") || slice_is(e->error.kind, "timeout");
+}
+
+void activity_over(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct event *e)
+{
+	const struct effect *effect = effect_of(item);
+
+	if (e->type == EVENT_ActivityFailed && is_dead(item, e))
+		bury(rt, i, item, &e->error, false);
+	else if (e->type == EVENT_ActivityCompleted && effect && effect->dir)
+		remove_dir(rt, i->id, item->seq); /* what is of use is in history now; of a failed one the log stays, to the end of the instance */
+}
+
+void activity_held(struct pawl_runtime *rt, struct instance *i, const struct open_item *item)
+{
+	struct failure f = { .code = SLICE(""), .message = slice_of(item->last_error ? item->last_error : "") };
+
+	bury(rt, i, item, &f, true);
+}
