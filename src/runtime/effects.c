@@ -175,6 +175,8 @@ static void apply(struct pawl_runtime *rt, struct instance *i, const struct even
 	item = keeps_item(e->type) ? view_find(&i->view, e->ref) : NULL;
 	if (!item)
 		return;
+	if (event_is_requeue(e))
+		activity_requeued(rt, i, item);
 	if (e->type == EVENT_ActivityRetrying)
 		retry_later(rt, item);
 	else if (e->type == EVENT_ActivityRebooting)

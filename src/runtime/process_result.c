@@ -73,13 +73,16 @@ static bool may_pass(int sys)
 	}
 }
 
-/* The shim's message is complete, with a hint where there is one. */
+/* The shim, which has no texts for errors, says "...: ENOENT", and a hint in brackets where it knows one. */
 void process_not_executed(struct process_result *r, int sys, const char *program, const char *message)
 {
 	struct pawl_error why;
 
+	const char *hint = strstr(message, " (");
+
 	err_sys(&why, sys, "cannot execute '%s'", program ? program : "the program");
-	process_verdict(r, may_pass(sys) ? WORK_STALLED : WORK_FAILED, "spawn", "%s", *message ? message : why.text);
+	process_verdict(r, may_pass(sys) ? WORK_STALLED : WORK_FAILED, "spawn", "%s%s", !program && *message ? message : why.text,
+	                program && hint ? hint : "");
 }
 
 static void judge_setup(struct process_result *r, const struct claim *c)
@@ -158,9 +161,10 @@ static void judge_ended_by_shim(struct process_result *r, const struct claim *c,
 	else if (c->end == CLAIM_HEARTBEAT)
 		process_verdict(r, WORK_STUCK, "heartbeat", "was silent for longer than its heartbeat%s and was ended",
 		                limit_text(limit, about->heartbeat_ms));
+	else if (was_canceled(about->work)) /* by a runtime before this one */
+		process_verdict(r, WORK_CANCELED, "canceled", "canceled");
 	else
-		process_verdict(r, WORK_STUCK, "gone", "%s ended it with TERM to its shim",
-		                was_canceled(about->work) ? "a runtime before this one" : "something else");
+		process_verdict(r, WORK_STUCK, "gone", "something else ended it with TERM to its shim");
 	add_last_words(r, c);
 }
 

@@ -254,6 +254,7 @@ void expiry_free(struct pawl_runtime *rt, struct effect *e);
 void effect_release_offer(struct pawl_runtime *rt, struct effect *e);
 void activity_over(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct event *e); /* its answer is durable */
 void activity_held(struct pawl_runtime *rt, struct instance *i, const struct open_item *item);
+void activity_requeued(struct pawl_runtime *rt, struct instance *i, const struct open_item *item);
 void activity_message(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct event *e);
 /* reboot.c */
 void reboot_begin(struct pawl_runtime *rt, struct instance *i, const struct open_item *item); /* durable: now it may come */

@@ -62,11 +62,26 @@ static void fill_env(struct process_env *env, const struct pawl_work *w)
 	env->list[n] = NULL;
 }
 
+/* What an earlier attempt has said of itself does not hold for this one. */
+static void forget_progress(struct pawl_work *w)
+{
+	static const char *const names[] = { SHIM_HEARTBEAT, SHIM_PROGRESS };
+	const struct os *os = w->rt->os;
+	char path[sizeof(w->dir) + 16];
+
+	for (size_t i = 0; i < 2 && w->attempt > 1; i++) {
+		snprintf(path, sizeof(path), "%s/%s", w->dir, names[i]);
+		(void)os->unlink(os->self, OS_CWD, path);
+	}
+}
+
 static int write_input(struct pawl_work *w, struct pawl_error *err)
 {
 	const struct os *os = w->rt->os;
 	char path[sizeof(w->dir) + 16];
 	int r;
+
+	forget_progress(w);
 
 	snprintf(path, sizeof(path), "%s/" SHIM_INPUT, w->dir);
 	if (w->input_len) {
@@ -115,6 +130,16 @@ static void began(struct pawl_runtime *rt, struct pawl_work *w)
 		w->effect->dir = true;
 }
 
+/* Who is not there, or may not be taken on, is not there in a second either: the attempt has failed. */
+static int isolate(struct pawl_work *w, const char *leaf, struct arena *arena, const char *const **options, struct pawl_error *err)
+{
+	int rc = isolation_options(w->activity.config, leaf, arena, options, err);
+
+	if (rc == PAWL_ENOTFOUND || rc == PAWL_EPERM)
+		work_set_failure(w, WORK_FAILED, "setup", "%s", err->text);
+	return rc;
+}
+
 static int prepare(struct pawl_runtime *rt, struct pawl_work *w, struct arena *arena, const char *const **options, struct pawl_error *err)
 {
 	char leaf[TEXT_INSTANCE_ID_MAX + 48];
@@ -122,7 +147,7 @@ static int prepare(struct pawl_runtime *rt, struct pawl_work *w, struct arena *a
 
 	snprintf(leaf, sizeof(leaf), "%s.%llu.%u", w->id, (unsigned long long)w->seq, w->attempt);
 	if (rc == 0)
-		rc = isolation_options(w->activity.config, leaf, arena, options, err);
+		rc = isolate(w, leaf, arena, options, err);
 	if (rc == 0)
 		rc = work_dir_make(w, err);
 	if (rc == 0)

@@ -231,7 +231,7 @@ static void done(struct pawl_runtime *rt, struct pawl_work *w, const struct pawl
 	if (s->code == 0 || s->code == 76) {
 		w->outcome = s->code ? WORK_REBOOT : WORK_COMPLETED;
 		if (s->output)
-			buf_add(&w->output, s->output, s->output_len);
+			buf_add(&w->output, s->output, s->output_len - (s->output_len > 0 && s->output[s->output_len - 1] == '\n'));
 		work_check_output(w);
 	} else {
 		work_set_failure(w, s->code == 75 ? WORK_DEFERRED : s->code == 100 ? WORK_FAILED : WORK_STALLED, code, "%s",

@@ -145,6 +145,11 @@ static int letter_text(struct pawl_runtime *rt, struct instance *i, const struct
 	return rc;
 }
 
+static void letter_id(char *id, size_t size, const struct instance *i, const struct open_item *item)
+{
+	snprintf(id, size, "%s.%llu", i->id, (unsigned long long)item->seq);
+}
+
 static void bury(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct failure *f, bool held)
 {
 	struct buf text = BUF_INIT;
@@ -152,7 +157,7 @@ static void bury(struct pawl_runtime *rt, struct instance *i, const struct open_
 	char id[TEXT_INSTANCE_ID_MAX + 32];
 	int rc = letter_text(rt, i, item, f, held, &text);
 
-	snprintf(id, sizeof(id), "%s.%llu", i->id, (unsigned long long)item->seq);
+	letter_id(id, sizeof(id), i, item);
 	if (rc == 0)
 		rc = rt->provider->ops->bury(rt->provider, &(struct pawl_dead_letter){ .id = id, .text = buf_str(&text), .time_ns = rt->os->real_ns(rt->os->self) }, &err);
 	if (rc < 0)
@@ -176,6 +181,17 @@ void activity_over(struct pawl_runtime *rt, struct instance *i, const struct ope
 		bury(rt, i, item, &e->error, false);
 	else if (e->type == EVENT_ActivityCompleted && effect && effect->dir)
 		remove_dir(rt, i->id, item->seq); /* what is of use is in history now; of a failed one the log stays, to the end of the instance */
+}
+
+void activity_requeued(struct pawl_runtime *rt, struct instance *i, const struct open_item *item)
+{
+	struct pawl_error err = { 0 };
+	char id[TEXT_INSTANCE_ID_MAX + 32];
+
+	letter_id(id, sizeof(id), i, item);
+	log_notice("instance '%s': activity '%s' gets new attempts", i->id, item->name);
+	if (rt->provider->ops->unbury(rt->provider, id, &err) < 0)
+		log_debug("%s", err.text);
 }
 
 void activity_held(struct pawl_runtime *rt, struct instance *i, const struct open_item *item)

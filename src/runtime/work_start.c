@@ -16,6 +16,7 @@
 
 #define UNREGISTERED_FIRST_MS 10000
 #define UNREGISTERED_MAX_MS 300000
+#define BEGIN_SHIFT_MAX 8 /* 1 s, 2 s, 4 s ... up to 4 minutes */
 
 /* ---- limits of one activity ---- */
 
@@ -333,14 +334,23 @@ static bool is_pressed(struct pawl_runtime *rt, struct pawl_work *w)
 	return !pressure_ok(rt->pressure, all, own, w->name, w->message, sizeof(w->message));
 }
 
+/* What only a person can set right (no such user) has failed. All else may pass, as a full disk does, or is set right while
+ * we wait, as a shim that is missing: it costs no attempt. */
 static void begin_failed(struct pawl_runtime *rt, struct pawl_work *w, const struct pawl_error *err)
 {
 	struct effect *e = w->effect;
 
+	if (w->outcome == WORK_FAILED) {
+		work_event(w, ACTIVITY_BEGIN);
+		work_result(rt, w);
+		return;
+	}
 	log_error("cannot start activity '%s' of '%s' yet: %s", w->name, w->id, err->text);
-	effect_forget_work(e);
-	effect_wait(rt, e, LOOK_AGAIN_MS);
-	work_free(w);
+	snprintf(w->message, sizeof(w->message), "%s", err->text);
+	limit_release(rt, w);
+	work_defer(rt, w, (int64_t)LOOK_AGAIN_MS << (e->looks < BEGIN_SHIFT_MAX ? e->looks : BEGIN_SHIFT_MAX));
+	if (e->looks < UINT16_MAX)
+		e->looks++;
 }
 
 static void begin(struct pawl_runtime *rt, struct pawl_work *w)
@@ -348,6 +358,7 @@ static void begin(struct pawl_runtime *rt, struct pawl_work *w)
 	struct pawl_error err = { 0 };
 	struct effect *e = w->effect;
 	const struct open_item *item = view_find(&e->instance->view, e->seq);
+	bool unregistered = w->unregistered;
 	int rc = 0;
 
 	if (is_pressed(rt, w)) {
@@ -357,8 +368,6 @@ static void begin(struct pawl_runtime *rt, struct pawl_work *w)
 			e->looks++;
 		return;
 	}
-	if (!w->unregistered)
-		e->looks = 0;
 	if (item && item->messages && messages_deliver_all(rt, w) < 0)
 		log_warning("instance '%s': messages did not reach activity '%s'", w->id, w->name);
 	if (w->kind == WORK_THREAD && e->dir && work_dir_make(w, &err) == 0)
@@ -373,6 +382,8 @@ static void begin(struct pawl_runtime *rt, struct pawl_work *w)
 		rc = w->kind == WORK_PROCESS ? process_begin(rt, w, &err) : outside_begin(rt, w, &err);
 	if (rc < 0)
 		begin_failed(rt, w, &err);
+	else if (!unregistered)
+		e->looks = 0;
 }
 
 static void pump_list(struct pawl_runtime *rt, enum work_kind kind, unsigned priority)

@@ -370,6 +370,36 @@ static int many(pawl_ctx *ctx, const char *input)
 }
 PAWL_ORCHESTRATION(many, "1.0.0");
 
+/* "N ACTIVITY [INPUT]": as `many`, and each result must be "made INPUT NUMBER" of its own. */
+static int tally(pawl_ctx *ctx, const char *input)
+{
+	int n = atoi(input);
+	const char *space = strchr(input, ' '), *rest, *name = split(ctx, space ? space + 1 : "", &rest);
+	pawl_task **tasks = pawl_alloc(ctx, (size_t)n * sizeof(*tasks));
+
+	for (int i = 0; i < n; i++)
+		tasks[i] = pawl_activity(ctx, name, pawl_printf(ctx, "%s %d", rest, i + 1));
+	if (pawl_all_of(ctx, tasks, (size_t)n))
+		return pawl_rethrow(ctx);
+	for (int i = 0; i < n; i++)
+		if (strcmp(pawl_result(tasks[i]), pawl_printf(ctx, "made %s %d", rest, i + 1)) != 0)
+			return pawl_fail(ctx, "number %d returned '%s'", i + 1, pawl_result(tasks[i]));
+	return pawl_return(ctx, pawl_printf(ctx, "%d made", n));
+}
+PAWL_ORCHESTRATION(tally, "1.0.0");
+
+/* "ACTIVITY [INPUT]" against an event `stop`, as `race`; the loser is canceled, and the instance goes on until `go`. */
+static int straggler(pawl_ctx *ctx, const char *input)
+{
+	const char *rest, *name = split(ctx, input, &rest);
+	pawl_task *work = pawl_activity(ctx, name, rest), *stop = pawl_event(ctx, "stop");
+
+	if (pawl_any(ctx, work, stop) == work)
+		return pawl_result(work) ? pawl_return(ctx, pawl_result(work)) : pawl_rethrow(ctx);
+	return pawl_wait_event(ctx, "go", -1) ? pawl_return(ctx, "stopped") : pawl_rethrow(ctx);
+}
+PAWL_ORCHESTRATION(straggler, "1.0.0");
+
 /* "tag TAG ACTIVITY", "session SESSION ACTIVITY" (three of them at once), "priority N ACTIVITY" */
 static int routed(pawl_ctx *ctx, const char *input)
 {

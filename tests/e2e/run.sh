@@ -16,13 +16,14 @@ build() { # OUTPUT OPTION...
 	libs=$(sed -n 's/^Libs.private: //p' "$BUILD/pawl.pc") || return 1
 	# shellcheck disable=SC2086
 	case $output in
+	worker) $flags -o "$bin/$output" tests/e2e/e2e_worker.c "$BUILD/libpawl.a" $libs ;;
 	*.so) ${flags//-pie/} -shared "$@" -DE2E_PLUGIN -o "$bin/$output" tests/e2e/e2e_types.c ;;
 	*) $flags "$@" -o "$bin/$output" tests/e2e/e2e_types.c "$BUILD/libpawl.a" $libs ;;
 	esac
 }
 
 build_all() {
-	mkdir -p "$bin" && build types && build types-changed -DE2E_VARIANT=2 && build types-late -DE2E_VARIANT=3 || return 1
+	mkdir -p "$bin" && build types && build types-changed -DE2E_VARIANT=2 && build types-late -DE2E_VARIANT=3 && build worker || return 1
 	! "$PAWL" version | grep -q '^features:.* plugins' || build types.so || return 1
 	read -r compiler _ <"$BUILD/flags" # without sanitizers: test_clock.sh skips when it cannot be used
 	"$compiler" -shared -fPIC -O -o "$bin/clock.so" tests/e2e/e2e_clock.c -ldl 2>/dev/null || :

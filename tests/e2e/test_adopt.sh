@@ -245,7 +245,7 @@ one_that_is_always_silent_is_given_up_after_its_attempts_and_becomes_a_dead_lett
 	expect_eq "retries" 1 "$(count_events r ActivityRetrying)"
 	expect 0 "$PAWL" queue ls
 	expect_match "dead letters" "r\.2 .*silent" "$out"
-	expect 0 "$PAWL" queue show r.2
+	expect 0 "$PAWL" queue show r.2 -o json
 	expect_json "the letter" "$out"
 	expect 0 "$PAWL" queue purge r.2
 	expect 0 "$PAWL" queue ls
