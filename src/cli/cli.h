@@ -139,6 +139,9 @@ void cli_notice_close(struct cli_notice *n);
 
 /* cli_help.c */
 int cli_help(struct cli *c, const struct cli_verb *verb); /* verb NULL: of all */
+/* help_activities.c */
+void cli_help_activities(void);
+void cli_man_activities(void (*item)(const char *name, const char *text));
 /* cli_wait.c, cli_watch.c: what `start` does after it, too. timeout_ms < 0: none. */
 int cli_wait_for(struct cli *c, char **ids, int count, int64_t timeout_ms, bool any, bool test);
 int cli_worst(int a, int b); /* of the ends of several: what a person must look at first */

@@ -104,8 +104,8 @@ static void help_all(const struct cli *c)
 	puts("\nexit codes:");
 	for (size_t i = 0; i < EXIT_COUNT; i++)
 		printf("  %4d  %s\n", exits[i].code, exits[i].text);
-	printf("\n`%s VERB --help` tells more of one, `%s help config` of the configuration.\n", c->program,
-		c->program);
+	printf("\n`%s VERB --help` tells more of one, `%s help config` of the configuration,\n`%s help activities` of what a program must do to be an activity.\n", c->program,
+		c->program, c->program);
 }
 
 int cli_help(struct cli *c, const struct cli_verb *verb)
@@ -225,6 +225,7 @@ static void man(void)
 		printf(".TP\n.B %d\n", exits[i].code);
 		man_line(exits[i].text);
 	}
+	cli_man_activities(man_item);
 	puts(".SH OUTPUT\nWith \\-o json, jsonl and yaml an instance is an object with these fields; more may come, none of these goes away.");
 	for (size_t i = 0; i < FIELD_COUNT; i++)
 		man_item(fields[i].name, fields[i].text);
@@ -259,7 +260,12 @@ static int help(struct cli *c)
 	}
 	if (topic && !cli_find_verb(topic))
 		return cli_usage(c, "there is no verb '%.60s': `%s help` lists them", topic, c->program);
-	return cli_help(c, topic ? cli_find_verb(topic) : NULL);
+	int rc = cli_help(c, topic ? cli_find_verb(topic) : NULL);
+	if (topic && strcmp(topic, "activities") == 0) {
+		putchar('\n');
+		cli_help_activities();
+	}
+	return rc;
 }
 
 static const struct cli_option options_help[] = {

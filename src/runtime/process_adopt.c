@@ -127,7 +127,7 @@ static struct process *adopt(struct process_list *list, const char *work, const 
 	p->activity = c->activity;
 	p->foreign = life == SPAWN_HIDDEN;
 	p->child = !p->foreign && spawn_is_child(c->shim.pid);
-	if (c->began_ms < p->about.started_ns / NS_PER_MS)
+	if (c->began_ms <= p->about.started_ns / NS_PER_MS)
 		p->about.started_ns = c->began_ms * NS_PER_MS;
 	return p;
 }
@@ -135,7 +135,7 @@ static struct process *adopt(struct process_list *list, const char *work, const 
 static void about_dead(struct process_about *about, const char *work, const struct claim *c, int64_t timeout_ms)
 {
 	*about = (struct process_about){ .timeout_ms = timeout_ms, .started_ns = process_now_ns() };
-	if (c->began_ms < about->started_ns / NS_PER_MS)
+	if (c->began_ms <= about->started_ns / NS_PER_MS)
 		about->started_ns = c->began_ms * NS_PER_MS;
 	about->work = (char *)(uintptr_t)work; /* only read */
 }

@@ -73,25 +73,44 @@ static bool may_pass(int sys)
 	}
 }
 
+static const char *hint_for(int sys)
+{
+	if (sys == ENOENT)
+		return " (install it, or correct 'exec')";
+	if (sys == EACCES)
+		return " (is it a file that is executable, on a file system that is not mounted noexec?)";
+	return "";
+}
+
 /* The shim, which has no texts for errors, says "...: ENOENT", and a hint in brackets where it knows one. */
 void process_not_executed(struct process_result *r, int sys, const char *program, const char *message)
 {
 	struct pawl_error why;
-
 	const char *hint = strstr(message, " (");
 
 	err_sys(&why, sys, "cannot execute '%s'", program ? program : "the program");
 	process_verdict(r, may_pass(sys) ? WORK_STALLED : WORK_FAILED, "spawn", "%s%s", !program && *message ? message : why.text,
-	                program && hint ? hint : "");
+	                !program ? "" : hint ? hint : hint_for(sys));
 }
 
+static const char *setup_hint(const char *message)
+{
+	if (strstr(message, "'cgroup"))
+		return " (is 'cgroup' of the activity a cgroup v2 directory that is delegated to pawl, with its controllers?)";
+	return strstr(message, "'dir=") ? " (make it, or correct 'dir' of the activity)" : "";
+}
+
+/* "cannot set up 'OPTION=VALUE': ENOENT" */
 static void judge_setup(struct process_result *r, const struct claim *c)
 {
+	const char *colon = strrchr(c->message, ':');
 	struct pawl_error why;
 
-	err_sys(&why, c->number, "cannot set up its surroundings");
-	process_verdict(r, may_pass(c->number) ? WORK_STALLED : WORK_FAILED, "setup", "%s",
-	                *c->message ? c->message : why.text);
+	if (colon && colon[1] == ' ')
+		err_sys(&why, c->number, "%.*s", (int)(colon - c->message), c->message);
+	else
+		err_sys(&why, c->number, "cannot set up its surroundings");
+	process_verdict(r, may_pass(c->number) ? WORK_STALLED : WORK_FAILED, "setup", "%s%s", why.text, setup_hint(c->message));
 }
 
 /* what has run */

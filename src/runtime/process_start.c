@@ -151,7 +151,7 @@ static int launch(struct process *p, const struct process_spec *spec, const char
 		return 0;
 	}
 	if (pid < 0)
-		return err_sys(err, -pid, "cannot start '%s' for '%s'", spec->shim, p->about.program);
+		return err_sys(err, -pid, "cannot start the shim '%s' for '%s'", spec->shim, p->about.program);
 	p->shim.pid = pid;
 	p->child = true;
 	return 0;
@@ -252,7 +252,7 @@ int process_find_shim(char *path, size_t size, struct pawl_error *err)
 	if (set && *set) {
 		if (is_program(set) && snprintf(path, size, "%s", set) < (int)size)
 			return 0;
-		return err_set(err, PAWL_ENOTFOUND, "'%s' ($PAWL_SHIM) is no program", set);
+		return err_set(err, PAWL_ENOTFOUND, "'%s' is no executable file: correct or unset PAWL_SHIM, which names " SHIM_PROGRAM, set);
 	}
 	own_dir(own, sizeof(own));
 	for (size_t i = 0; *own && i < sizeof(beside) / sizeof(beside[0]); i++)
@@ -262,5 +262,5 @@ int process_find_shim(char *path, size_t size, struct pawl_error *err)
 		return 0;
 	return err_set(err, PAWL_ENOTFOUND,
 	               "cannot find '" SHIM_PROGRAM "' in '%s', '%s/../libexec/pawl', '%s/..' or '" PAWL_LIBEXECDIR
-	               "': install it there or set PAWL_SHIM", own, own, own);
+	               "': install it there, or name it in process.shim or PAWL_SHIM", own, own, own);
 }

@@ -127,6 +127,7 @@ int outside_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_erro
 bool outside_find(struct pawl_runtime *rt, struct pawl_work *w); /* true: it is in the queue already */
 void outside_look(struct pawl_runtime *rt, struct pawl_work *w, int64_t now);
 void outside_end(struct pawl_runtime *rt, struct pawl_work *w, bool tell); /* out of the queue; tell: the worker */
+const char *outside_worker(const struct pawl_work *w); /* who has it, NULL = nobody */
 void queue_look(struct pawl_runtime *rt);      /* when it has changed */
 int queue_find_all(struct pawl_runtime *rt, struct pawl_error *err); /* before instances are loaded: for outside_find */
 void queue_drop_rest(struct pawl_runtime *rt); /* after that */

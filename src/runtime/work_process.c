@@ -130,6 +130,21 @@ static void began(struct pawl_runtime *rt, struct pawl_work *w)
 		w->effect->dir = true;
 }
 
+/* PAWL_SHIM comes before the configuration, as PAWL_HUB does. It is looked at each time: an upgrade may have moved it. */
+static int find_shim(struct pawl_runtime *rt, struct pawl_error *err)
+{
+	const char *set = getenv("PAWL_SHIM"), *configured = rt->config.process.shim;
+
+	if (rt->shim[0] && access(rt->shim, X_OK) == 0)
+		return 0;
+	rt->shim[0] = '\0';
+	if (!configured || (set && *set))
+		return process_find_shim(rt->shim, sizeof(rt->shim), err);
+	if (access(configured, X_OK) < 0)
+		return err_sys(err, errno, "cannot run '%s' (correct process.shim, or install " SHIM_PROGRAM " there)", configured);
+	return snprintf(rt->shim, sizeof(rt->shim), "%s", configured) < (int)sizeof(rt->shim) ? 0 : err_set(err, PAWL_ETOOBIG, "the path in process.shim is too long");
+}
+
 /* Who is not there, or may not be taken on, is not there in a second either: the attempt has failed. */
 static int isolate(struct pawl_work *w, const char *leaf, struct arena *arena, const char *const **options, struct pawl_error *err)
 {
@@ -143,7 +158,7 @@ static int isolate(struct pawl_work *w, const char *leaf, struct arena *arena, c
 static int prepare(struct pawl_runtime *rt, struct pawl_work *w, struct arena *arena, const char *const **options, struct pawl_error *err)
 {
 	char leaf[TEXT_INSTANCE_ID_MAX + 48];
-	int rc = rt->shim[0] ? 0 : process_find_shim(rt->shim, sizeof(rt->shim), err);
+	int rc = find_shim(rt, err);
 
 	snprintf(leaf, sizeof(leaf), "%s.%llu.%u", w->id, (unsigned long long)w->seq, w->attempt);
 	if (rc == 0)

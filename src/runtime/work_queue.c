@@ -50,6 +50,11 @@ static void worker_free(struct pawl_runtime *rt, struct pawl_work *w)
 	free(k);
 }
 
+const char *outside_worker(const struct pawl_work *w)
+{
+	return w->worker ? w->worker->name : NULL;
+}
+
 static void forget_offer(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	map_remove(&rt->offers, slice_of(w->offer));
@@ -190,6 +195,10 @@ static bool claimed(struct pawl_runtime *rt, struct pawl_work *w, const struct p
 	if (w->effect && w->effect->expiry)
 		w->effect->expiry->begun = true;
 	work_event(w, ACTIVITY_BEGIN);
+	if (w->effect && w->effect->noted) { /* that nobody had it */
+		rt->provider->ops->note(rt->provider, w->id, NULL);
+		w->effect->noted = false;
+	}
 	if (worker_watch(rt, k) == -ESRCH && s->state == PAWL_WORK_CLAIMED) {
 		work_watch(rt, w, now); /* gone already; not from in here, the provider is listing */
 		return true;

@@ -89,6 +89,7 @@ static void fill_carrier(const struct pawl_work *w, struct carrier *c)
 		.iteration = w->attempt, .state = w->state, .time_ns = rt->os->real_ns(rt->os->self), .boot_ms = runtime_now_ms(rt),
 		.timeout_ms = w->timeout_ms, .heartbeat_ms = w->heartbeat_ms };
 	memcpy(c->boot, rt->boot, sizeof(c->boot));
+	c->worker = outside_worker(w);
 	c->payload_in_file = w->input_len > PAWL_SPILL_BYTES;
 	c->payload = c->payload_in_file || !w->input_len ? SLICE_NONE : slice_make(w->input, w->input_len);
 }
