@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "runtime/process.h"
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -37,6 +38,22 @@ static void make_carrier(struct activity *a)
 		(unsigned long long)item->seq);
 }
 
+/* The carrier of a program does not name its process, as its shim finds out later who that is. */
+static void see_program(struct cli *c, struct activity *a, const char *dir)
+{
+	struct carrier *r = &a->carrier;
+	int pid;
+	enum process_seen seen = process_see(dir, r->iteration, &pid);
+
+	if (seen == PROCESS_AT_WORK)
+		r->process = pid;
+	if (cli_sees_runtime(c) || seen == PROCESS_AT_WORK || seen == PROCESS_UNSEEN)
+		return;
+	if (seen == PROCESS_VANISHED)
+		r->state = ACTIVITY_WAITING;
+	r->reason = seen == PROCESS_VANISHED ? "its process is gone, and no runtime is there" : "it has ended, and no runtime is there to take its result";
+}
+
 static int read_files(struct cli *c, struct activity *a)
 {
 	char dir[PATH_MAX];
@@ -54,6 +71,8 @@ static int read_files(struct cli *c, struct activity *a)
 	if (a->has_carrier && a->carrier.state == ACTIVITY_ACTIVE) {
 		a->has_progress = progress_read(c->os, dir, &a->progress);
 		a->heartbeat_ns = heartbeat_read(c->os, dir);
+		if (!a->carrier.process)
+			see_program(c, a, dir);
 	}
 	return 0;
 }

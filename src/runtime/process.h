@@ -86,6 +86,15 @@ void process_cancel(struct process *p);
 /* The runtime stops and leaves it running, to be adopted: done is not called, the object is gone. */
 void process_leave(struct process *p);
 int process_pid(const struct process *p); /* of the activity, 0 when not known yet */
+
+enum process_seen {
+	PROCESS_UNSEEN,   /* no shim has written anything of this attempt */
+	PROCESS_AT_WORK,  /* *pid is the activity's, 0 when its shim is just beginning */
+	PROCESS_IS_OVER,  /* how it ended is written down */
+	PROCESS_VANISHED, /* it is gone, and nothing says how it ended */
+};
+/* For those who only look at a work directory: nothing is touched. */
+enum process_seen process_see(const char *work, uint32_t attempt, int *pid);
 /* Deadlines (backstop, polling) belong to the caller's timer: the earliest, or -1; and: do what is due. */
 int64_t process_next_deadline(struct loop *loop);
 void process_check_deadlines(struct loop *loop, int64_t boot_ns);

@@ -3,6 +3,7 @@
  *
  *	claim                   attempt   its shim   outcome    found
  *	none, or other boot     -         -          -          NONE; OTHER while one that is not whole is locked
+ *	of another boot         ours      -          synced     ENDED: it was on the disk before the power went
  *	there                   ours      lives      -          RUNNING
  *	there                   ours      ended      there      ENDED
  *	there                   ours      ended      none       GONE, KILL to what is left
@@ -193,14 +194,24 @@ static enum process_found find_living(struct process **out, struct loop *loop, c
 	return PROCESS_RUNNING;
 }
 
+/* Its pids mean nothing any more. */
+static enum process_found find_synced(const char *work, const struct claim *c, int64_t timeout_ms, struct process_result *result)
+{
+	struct process_about about;
+
+	about_dead(&about, work, c, timeout_ms);
+	process_judge(result, c, &about);
+	return PROCESS_ENDED;
+}
+
 /* A claim and whether its shim lives, in an order that does not miss an outcome written in between. PAWL_ENOTFOUND: none,
- * or of another boot. */
+ * or of another boot; PAWL_ESTATE: of another boot, with an outcome that was synced. */
 static int look_at(const char *work, struct claim *c, enum spawn_life *life)
 {
 	int r = claim_read(c, work);
 
 	if (r == 0 && !is_of_this_boot(c))
-		r = PAWL_ENOTFOUND;
+		r = c->end != CLAIM_OPEN && c->synced ? PAWL_ESTATE : PAWL_ENOTFOUND;
 	if (r == 0) {
 		*life = claim_shim_life(c, work);
 		r = claim_read(c, work) < 0 ? PAWL_EIO : 0;
@@ -220,6 +231,8 @@ enum process_found process_adopt(struct process **out, struct loop *loop, const 
 
 	if (r == PAWL_EIO)
 		return PROCESS_OTHER; /* it cannot be read for now: look again */
+	if (r == PAWL_ESTATE && c.attempt == attempt)
+		return find_synced(work, &c, timeout_ms, result);
 	if (r < 0)
 		return r == PAWL_EPARSE && claim_is_held(work) ? PROCESS_OTHER : PROCESS_NONE;
 	if (c.attempt != attempt)

@@ -163,6 +163,8 @@ static void parse_second_part(struct parsing *p, struct slice name, struct slice
 		take_message(rest, p->c);
 	else if (slice_is(name, "usage"))
 		take_usage(rest, p->c);
+	else if (slice_is(name, "synced"))
+		p->c->synced = true;
 	else if (slice_is(name, "ended") && !take_i64(&rest, &p->c->ended_ms))
 		p->c->ended_ms = -1;
 }
@@ -246,4 +248,22 @@ enum spawn_life claim_shim_life(const struct claim *c, const char *work)
 	if (life == SPAWN_HIDDEN)
 		return claim_is_held(work) ? SPAWN_HIDDEN : SPAWN_GONE;
 	return life;
+}
+
+/* Life is asked before the outcome is believed to be missing: it may come in between. */
+enum process_seen process_see(const char *work, uint32_t attempt, int *pid)
+{
+	struct claim c;
+
+	*pid = 0;
+	if (claim_read(&c, work) < 0 || c.attempt != attempt)
+		return PROCESS_UNSEEN;
+	enum spawn_life life = claim_shim_life(&c, work);
+	if (c.end == CLAIM_OPEN && (life == SPAWN_LIVES || life == SPAWN_HIDDEN)) {
+		*pid = (int)c.activity.pid;
+		return PROCESS_AT_WORK;
+	}
+	if (claim_read(&c, work) < 0 || c.attempt != attempt)
+		return PROCESS_UNSEEN;
+	return c.end == CLAIM_OPEN ? PROCESS_VANISHED : PROCESS_IS_OVER;
 }

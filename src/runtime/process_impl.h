@@ -38,6 +38,7 @@ struct claim {
 	int number; /* exit code, signal, errno */
 	char message[SHIM_MESSAGE_MAX + 1];
 	int64_t output_len, user_ms, system_ms, rss_kib;
+	bool synced; /* the outcome, with its result, was on the disk before it was there to be read: good after a reboot too */
 };
 
 /* What the verdict needs beside the claim. */

@@ -4,6 +4,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+/* What was lost is begun again at once; what is lost again and again, less so. */
+#define STUCK_FIRST_MS 20
+#define STUCK_COEFFICIENT_MILLI 10000
+
 /* ---- states ---- */
 
 /* The table decides; what it calls a bug is logged and changes nothing. */
@@ -223,8 +227,8 @@ static void add_default_policy(const struct pawl_work *w, struct event *e)
 	if (most < 2)
 		return;
 	e->fields |= FIELD_RETRY;
-	e->retry = (struct retry_policy){ .max_attempts = most };
-	if (r) {
+	e->retry = (struct retry_policy){ .max_attempts = most, .first_ms = STUCK_FIRST_MS, .coefficient_milli = STUCK_COEFFICIENT_MILLI };
+	if (r && r->max_attempts > 1) {
 		e->retry.first_ms = r->first_ms;
 		e->retry.max_ms = r->max_ms;
 		e->retry.coefficient_milli = (uint32_t)(r->coefficient * 1000 + 0.5);
@@ -312,10 +316,13 @@ void work_result(struct pawl_runtime *rt, struct pawl_work *w)
 	limit_release(rt, w);
 	if (w->effect && !w->abandoned && w->dir[0])
 		w->effect->dir = true;
-	if (!w->effect || w->outcome == WORK_CANCELED) { /* nobody wants it; or it was ended by the stop of the runtime: the next start runs it again */
-		if (w->effect)
-			effect_forget_work(w->effect);
+	if (!w->effect || w->outcome == WORK_CANCELED) {
+		struct effect *e = w->effect;
+		if (e)
+			effect_forget_work(e);
 		work_free(w);
+		if (e && !rt->stopping) /* by a runtime before us that wanted to stop; else the next start begins it again */
+			effect_wait(rt, e, 0);
 	} else if (w->outcome == WORK_DEFERRED) {
 		work_defer(rt, w, w->defer_ms > 0 ? w->defer_ms : DEFER_DEFAULT_MS);
 	} else if (w->outcome == WORK_REBOOT) {

@@ -116,6 +116,8 @@ int claim_end(struct claim *c, const struct outcome *outcome)
 		text_add(&t, "\n");
 	}
 	add_line(&t, "output ", (int64_t)outcome->output, -1);
+	if (outcome->synced)
+		add_line(&t, "synced ", 1, -1);
 	add_line(&t, "usage ", (int64_t)outcome->user_ms, (int64_t)outcome->system_ms);
 	t.data[t.len - 1] = ' ';
 	add_line(&t, "", (int64_t)outcome->rss_kib, -1);

@@ -99,6 +99,7 @@ struct outcome {
 	int number; /* -1: none */
 	const char *message;
 	uint64_t output, user_ms, system_ms, rss_kib;
+	bool synced; /* the result is on the disk */
 };
 
 /* A file of ours in the work directory, made anew whatever stands there under its name. A descriptor or -errno. */

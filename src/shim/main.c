@@ -157,15 +157,30 @@ static void tell_end(struct outcome *outcome, int status)
 	}
 }
 
+/* The work directory and those above it that were made for it: HUB/instances/ID/work/SEQ. */
+static int sync_directories(void)
+{
+	static const char *const above[] = { "..", "../.." };
+	int r = fsync(shim.work);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		int fd = openat(shim.work, above[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = fd < 0 ? -1 : fsync(fd);
+		if (fd >= 0)
+			close(fd);
+	}
+	return r;
+}
+
 /* I8: what could not be synced is not believed, so there is no claim of it; the attempt counts as lost. */
-static bool sync_result(void)
+static bool sync_result(struct outcome *outcome)
 {
 	if (shim.o.number[OPT_SYNC] == 0 || shim.pump.no_result)
 		return true;
-	if (fsync(shim.pump.out.to) == 0 && fsync(shim.work) == 0)
-		return true;
-	say("cannot sync", SHIM_RESULT, errno);
-	return false;
+	outcome->synced = fsync(shim.pump.out.to) == 0 && sync_directories() == 0;
+	if (!outcome->synced)
+		say("cannot sync", SHIM_RESULT, errno);
+	return outcome->synced;
 }
 
 static int finish(struct outcome *outcome)
@@ -175,7 +190,7 @@ static int finish(struct outcome *outcome)
 	int status = SIGKILL, r; /* should somebody else have reaped it: never a success that nobody saw */
 
 	memset(&usage, 0, sizeof(usage));
-	if (!outcome->word && !sync_result())
+	if (!outcome->word && !sync_result(outcome))
 		return 1;
 	remove_cgroup();
 	reap(&status, &usage);

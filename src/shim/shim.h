@@ -18,7 +18,8 @@
  *	grace_ms=N          TERM to KILL; default 5000
  *	output_max=N        bytes of stdout; more ends the activity: outcome `output`. Default 1 MiB
  *	log_max=N           bytes of stderr that are kept, the rest is read and thrown away; default 64 KiB; 0 = no limit
- *	sync=1              the result and the outcome are on the disk before the shim ends
+ *	sync=1              the result and the outcome are on the disk before the shim ends: such an outcome is believed also
+ *	                    after a reboot
  *	uid=N gid=N groups=N,N,...   who it runs as (groups absent with gid given: none)
  *	nice=N              -20 ... 19
  *	ionice=CLASS[:LEVEL]   idle, best-effort:0-7, realtime:0-7
@@ -46,6 +47,7 @@
  *	message could not open /dev/mtd3     the last line on stderr that has text (<= 200 bytes, control characters as '?'),
  *	                             or what went wrong; may be absent
  *	output 1234                  bytes of `result`
+ *	synced 1                     with sync=1: the result was on the disk before this was written
  *	usage 12 3 2048              user ms, system ms, largest resident set in KiB (of the activity and what it waited for)
  *	ended 1234567990             CLOCK_BOOTTIME, ms
  *	end

@@ -17,7 +17,7 @@
 #define ROUNDS 10
 #define PATIENCE_MS 10000
 
-enum way { IN_C, PROCESS_DEAD, PROCESS_ENDED };
+enum way { WAY_IN_C, WAY_DEAD, WAY_ENDED };
 
 struct order {
 	enum way way;
@@ -64,8 +64,8 @@ static void serve(int fd, const void *arg)
 	rig_open(&h, o->hub, &(pawl_options){ .config = o->config });
 	rig_run(&h);
 	if (o->first) {
-		rig_start(&h, "only", "only", o->way == IN_C ? "linger" : "outside", false);
-	} else if (o->way == PROCESS_ENDED) {
+		rig_start(&h, "only", "only", o->way == WAY_IN_C ? "linger" : "outside", false);
+	} else if (o->way == WAY_ENDED) {
 		if (pawl_wait(h.rt, "only", PATIENCE_MS, NULL, NULL) < 0)
 			rig_die("its result did not end the instance", NULL);
 		now = bench_now_ns();
@@ -164,7 +164,7 @@ static int64_t one(const struct order *o, struct pair *who)
 	int64_t begin_ns, now;
 
 	rig_hear(&c, &begin_ns, sizeof(begin_ns));
-	if (o->way == IN_C || (o->way == PROCESS_ENDED && !o->first))
+	if (o->way == WAY_IN_C || (o->way == WAY_ENDED && !o->first))
 		rig_hear(&c, &now, sizeof(now));
 	else
 		now = heard_process(who);
@@ -180,9 +180,9 @@ static int64_t both(struct order *o)
 
 	o->first = true;
 	(void)one(o, &who);
-	if (o->way == PROCESS_DEAD)
+	if (o->way == WAY_DEAD)
 		end_process(&who);
-	if (o->way == PROCESS_ENDED) {
+	if (o->way == WAY_ENDED) {
 		if (write(fifo.go_fd, "\n", 1) != 1)
 			rig_die("cannot tell the process", NULL);
 		wait_gone(who.pid);
@@ -190,7 +190,7 @@ static int64_t both(struct order *o)
 	}
 	o->first = false;
 	int64_t ns = one(o, &who);
-	if (o->way == PROCESS_DEAD)
+	if (o->way == WAY_DEAD)
 		end_process(&who);
 	return ns;
 }
@@ -202,7 +202,7 @@ static void measure(struct order *o, const char *what, unsigned rounds)
 	if (!samples)
 		rig_die("no memory", NULL);
 	for (unsigned n = 0; n < rounds; n++) {
-		rig_path(o->hub, o->way == IN_C ? "c" : o->way == PROCESS_DEAD ? "dead" : "ended", n);
+		rig_path(o->hub, o->way == WAY_IN_C ? "c" : o->way == WAY_DEAD ? "dead" : "ended", n);
 		samples[n] = both(o);
 	}
 	double p50 = (double)bench_percentile(samples, rounds, 50) / 1e6;
@@ -214,7 +214,7 @@ static void measure(struct order *o, const char *what, unsigned rounds)
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : ROUNDS;
-	struct order o = { .way = IN_C };
+	struct order o = { .way = WAY_IN_C };
 	char title[128];
 
 	rig_begin(argc, argv, "recover_activity");
@@ -225,9 +225,9 @@ int main(int argc, char **argv)
 	measure(&o, "pawl_open -> activity in C runs again", rounds);
 #if PAWL_WITH_YAML
 	write_config(o.config);
-	o.way = PROCESS_DEAD;
+	o.way = WAY_DEAD;
 	measure(&o, "pawl_open -> process that has died runs again", rounds);
-	o.way = PROCESS_ENDED;
+	o.way = WAY_ENDED;
 	measure(&o, "pawl_open -> result of a process that has ended meanwhile", rounds);
 	close(fifo.hello_fd);
 	close(fifo.go_fd);

@@ -135,6 +135,29 @@ after_a_reboot_nothing_is_adopted() {
 	expect_eq "runs after it" 1 "$(wc -l <"$dir/ran")"
 }
 
+a_synced_result_counts_after_a_reboot_and_another_does_not() {
+	local id
+	_begin "activities: {synced: {exec: [$dir/activities/long], sync: true}}"
+	_waiting_script long
+	start once s synced
+	start once o long
+	for id in s o; do
+		wait_for "the claim of $id" grep -q ^activity "$hub/instances/$id/work/2/claim"
+	done
+	wait_for "both to run" sh -c "[ \$(wc -l <'$dir/ran') -ge 2 ]"
+	kill_runtime
+	touch "$dir/go"
+	for id in s o; do
+		wait_for "the outcome of $id" grep -qx end "$hub/instances/$id/work/2/claim"
+		sed -i 's/^boot .*/boot 00000000-0000-4000-8000-000000000000/' "$hub/instances/$id/work/2/claim"
+	done
+	: >"$dir/ran"
+	start_ready
+	expect_output s "attempt 1"
+	expect_output o "attempt 1"
+	expect_eq "which one ran again" "o/1/2" "$(cat "$dir/ran")"
+}
+
 a_reused_pid_is_not_taken_for_the_activity() {
 	local other
 	_begin

@@ -1,6 +1,7 @@
 /* What `pawl activities`, `status` and `watch` tell of activities, from history and from the files in their work directories. */
 #include "unit/cli_world.h"
 #include "os/os.h"
+#include "os/spawn.h"
 #include "runtime/carrier.h"
 #include <unistd.h>
 
@@ -197,6 +198,46 @@ static void watch_says_a_line_for_each_change(void **state)
 	assert_lacks(w->out, "2020-01-02");
 }
 
+/* What a shim writes of the activity PID; ours stands for a live one. */
+static void put_claim(struct cli_world *w, const char *id, unsigned attempt, const char *end)
+{
+	struct os_process_id me = { 0 };
+	char boot[OS_BOOT_ID_SIZE] = "", text[400];
+
+	assert_true(os_linux()->boot_id(os_linux()->self, boot) >= 0);
+	assert_int_equal(spawn_process_id(getpid(), &me), 0);
+	snprintf(text, sizeof(text), "attempt %u\nboot %s\npidns %llu\nshim %d %llu\nactivity %d 17\nbegan 1\n%s", attempt, boot,
+		(unsigned long long)spawn_pid_namespace(), (int)getpid(), (unsigned long long)me.start_ticks + (*end == '?'), (int)getpid(), *end == '?' ? "" : end);
+	put_file(w, id, "claim", text);
+}
+
+static void a_program_is_seen_by_what_its_shim_has_written(void **state)
+{
+	struct cli_world *w = *state;
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	world_live(w, "u1", STARTED, SCHEDULED);
+	put_carrier(w, "u1", (struct carrier){ .iteration = 1, .state = ACTIVITY_ACTIVE });
+	put_claim(w, "u1", 1, "");
+	assert_int_equal(run(w, "activities"), 0);
+	assert_has(w->out, "PID");
+	assert_has(w->out, pid);
+	assert_has(w->out, "Active");
+	put_claim(w, "u1", 2, "");
+	assert_int_equal(run(w, "activities"), 0);
+	assert_lacks(w->out, "PID");
+	put_claim(w, "u1", 1, "outcome exit 0\noutput 0\nended 2\nend\n");
+	assert_int_equal(run(w, "activities"), 0);
+	assert_lacks(w->out, "PID");
+	assert_has(w->out, "it has ended, and no runtime is there to take its result");
+	put_claim(w, "u1", 1, "?");
+	assert_int_equal(run(w, "activities"), 0);
+	assert_lacks(w->out, "PID");
+	assert_has(w->out, "Waiting");
+	assert_has(w->out, "its process is gone, and no runtime is there");
+}
+
 int main(void)
 {
 #define WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
@@ -209,6 +250,7 @@ int main(void)
 		WORLD(a_deferred_one_says_when_it_is_looked_at_again),
 		WORLD(a_held_one_says_what_gives_it_new_attempts),
 		WORLD(records_are_of_all_that_were),
+		WORLD(a_program_is_seen_by_what_its_shim_has_written),
 		WORLD(watch_says_a_line_for_each_change),
 	};
 
