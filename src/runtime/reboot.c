@@ -56,7 +56,6 @@ void reboot_begin(struct pawl_runtime *rt, struct instance *i, const struct open
 
 	log_notice("instance '%s': activity '%s' ends with a reboot, which is on the disk now; %s", i->id, item->name,
 	           rt->config.reboot.command ? "rebooting, nothing new is begun" : "waiting for it (there is no reboot.command), nothing new is begun");
-	rt->reboot_by_ns = item->due.boot_ms * 1000000;
 	if (e)
 		reboot_wait(rt, e, item);
 	if (rt->config.reboot.command)
@@ -90,10 +89,12 @@ static void answer(struct pawl_runtime *rt, struct effect *e, const struct open_
 
 void reboot_wait(struct pawl_runtime *rt, struct effect *e, const struct open_item *item)
 {
-	if (!slice_is(item->due.boot, rt->boot))
+	if (!slice_is(item->due.boot, rt->boot)) {
 		answer(rt, e, item, true);
-	else if (runtime_now_ms(rt) >= item->due.boot_ms)
+	} else if (runtime_now_ms(rt) >= item->due.boot_ms) {
 		answer(rt, e, item, false);
-	else
+	} else {
+		rt->reboot_by_ns = item->due.boot_ms * 1000000;
 		effect_wait(rt, e, item->due.boot_ms - runtime_now_ms(rt));
+	}
 }

@@ -138,7 +138,7 @@ int carrier_text(struct pawl_work *w, const char *reason, int64_t next_ns, int32
 void record_state(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid);
 
 /* work_message.c */
-int messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w); /* before an attempt begins */
+void messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w); /* before an attempt begins, and when it was found again */
 void letters_free(struct pawl_work *w);
 
 /* reboot.c */

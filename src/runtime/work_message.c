@@ -77,7 +77,7 @@ static int deliver_each(void *arg, uint32_t number, const struct event *e)
 	return deliver(arg, number, e);
 }
 
-int messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w)
+static int deliver_all(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	struct pawl_error err = { 0 };
 	struct history h;
@@ -94,6 +94,14 @@ int messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w)
 	history_release(&h);
 	free(text);
 	return rc;
+}
+
+void messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w)
+{
+	const struct open_item *item = view_find(&w->instance->view, w->seq);
+
+	if (item && item->messages && deliver_all(rt, w) < 0)
+		log_warning("instance '%s': messages did not reach activity '%s'", w->id, w->name);
 }
 
 void activity_message(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct event *e)

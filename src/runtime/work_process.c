@@ -220,6 +220,7 @@ bool process_find(struct pawl_runtime *rt, struct pawl_work *w)
 		log_notice("instance '%s': activity '%s' (attempt %u) has gone on running, pid %d: adopted", w->id, w->name, w->attempt, process_pid(w->process));
 		began(rt, w);
 		work_event(w, ACTIVITY_ADOPT);
+		messages_deliver_all(rt, w);
 		return true;
 	case PROCESS_ENDED:
 		if (r.outcome == WORK_DEFERRED || r.outcome == WORK_CANCELED) {

@@ -216,6 +216,8 @@ static void given_back(struct pawl_runtime *rt, struct pawl_work *w)
 	heap_remove(&rt->watches, &w->watch);
 	work_event(w, ACTIVITY_DEFER);
 	work_event(w, ACTIVITY_LOOK);
+	if (w->unregistered && w->effect)
+		effect_wait(rt, w->effect, 0); /* it is reported again, and looked for */
 	if (w->dir[0])
 		record_state(w, "given back by its worker", 0, 0);
 }
@@ -409,6 +411,7 @@ bool outside_find(struct pawl_runtime *rt, struct pawl_work *w)
 	if (!rt->scratch)
 		(void)work_dir_make(w, &err);
 	w->effect->dir = true;
+	messages_deliver_all(rt, w);
 	return true;
 }
 

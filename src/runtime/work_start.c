@@ -87,6 +87,10 @@ void limit_release(struct pawl_runtime *rt, struct pawl_work *w)
 	w->limit = NULL;
 	l->running--;
 	struct pawl_work *next = work_queue_take(&l->blocked);
+	while (next && !next->effect) { /* canceled: the place is for the one behind it */
+		work_free(next);
+		next = work_queue_take(&l->blocked);
+	}
 	if (next)
 		enqueue(rt, next);
 }
@@ -357,7 +361,6 @@ static void begin(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	struct pawl_error err = { 0 };
 	struct effect *e = w->effect;
-	const struct open_item *item = view_find(&e->instance->view, e->seq);
 	bool unregistered = w->unregistered;
 	int rc = 0;
 
@@ -368,8 +371,7 @@ static void begin(struct pawl_runtime *rt, struct pawl_work *w)
 			e->looks++;
 		return;
 	}
-	if (item && item->messages && messages_deliver_all(rt, w) < 0)
-		log_warning("instance '%s': messages did not reach activity '%s'", w->id, w->name);
+	messages_deliver_all(rt, w);
 	if (w->kind == WORK_THREAD && e->dir && work_dir_make(w, &err) == 0)
 		record_state(w, NULL, 0, 0); /* what it said of a deferral is over */
 	if (w->kind != WORK_OUTSIDE && e->expiry) {
