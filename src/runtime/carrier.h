@@ -41,7 +41,7 @@ struct carrier {
 	int64_t time_ns;                 /* since when it is in that state */
 	char boot[9];                    /* in which boot (first digits of the boot id), and CLOCK_BOOTTIME then */
 	int64_t boot_ms;
-	int32_t process;                 /* 0 = none */
+	int32_t process;                 /* who lives as long as the attempt: its shim, or the outside worker; 0 = none */
 	int64_t timeout_ms, heartbeat_ms; /* 0 = none */
 	int64_t next_ns;                 /* next look or attempt; 0 = none */
 	struct slice payload;            /* SLICE_NONE = none */

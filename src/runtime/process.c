@@ -428,6 +428,7 @@ static void kill_all(struct process *p, int64_t now)
 	signal_group(p, false, SIGKILL);
 	signal_shim(p, SIGKILL);
 	p->state = KILLED;
+	p->about.killed = true;
 	p->deadline_ns = process_later(now, BACKSTOP_MS);
 }
 
@@ -510,6 +511,11 @@ void process_leave(struct process *p)
 	list_remove(p);
 	process_free(p);
 	process_list_free_if_empty(list);
+}
+
+int process_shim_pid(const struct process *p)
+{
+	return (int)p->shim.pid;
 }
 
 int process_pid(const struct process *p)

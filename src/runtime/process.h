@@ -86,6 +86,7 @@ void process_cancel(struct process *p);
 /* The runtime stops and leaves it running, to be adopted: done is not called, the object is gone. */
 void process_leave(struct process *p);
 int process_pid(const struct process *p); /* of the activity, 0 when not known yet */
+int process_shim_pid(const struct process *p); /* it lives as long as the attempt; 0 when nothing could be started */
 
 enum process_seen {
 	PROCESS_UNSEEN,   /* no shim has written anything of this attempt */

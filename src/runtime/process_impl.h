@@ -47,6 +47,7 @@ struct process_about {
 	int64_t timeout_ms, heartbeat_ms, grace_ms, started_ns;
 	uint64_t output_max; /* 0: not known */
 	bool canceled; /* by us */
+	bool killed;   /* by us: its shim did not end it */
 	struct spawn_status shim_status; /* not known: it was not our child */
 };
 

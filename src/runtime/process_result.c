@@ -198,9 +198,15 @@ static void judge_too_large(struct process_result *r, const struct process_about
 }
 
 /* Who begins without a claim has said why in its log. */
-static void judge_gone(struct process_result *r, const struct spawn_status *s)
+static void judge_gone(struct process_result *r, const struct process_about *about)
 {
-	if (!s->known)
+	const struct spawn_status *s = &about->shim_status;
+	char limit[TEXT_TIME_SIZE + 8];
+
+	if (about->killed)
+		process_verdict(r, WORK_TIMEOUT, "timeout", "took longer than its limit%s, and its shim did not end it: both were killed",
+		                limit_text(limit, about->timeout_ms));
+	else if (!s->known)
 		process_verdict(r, WORK_STUCK, "gone", "its shim is gone without an outcome");
 	else
 		process_verdict(r, WORK_STUCK, "gone", "its shim ended with %s %d and without an outcome",
@@ -231,7 +237,7 @@ static void judge_end(struct process_result *r, const struct claim *c, const str
 		judge_setup(r, c);
 		break;
 	case CLAIM_OPEN:
-		judge_gone(r, &about->shim_status);
+		judge_gone(r, about);
 		break;
 	}
 }

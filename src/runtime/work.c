@@ -55,6 +55,7 @@ void work_free(struct pawl_work *w)
 		w->all_next->all_prev = w->all_prev;
 	letters_free(w);
 	buf_release(&w->output);
+	buf_release(&w->records);
 	free(w->spilled);
 	free(w);
 }

@@ -63,9 +63,11 @@ struct pawl_work {
 	int64_t timeout_ms, heartbeat_ms, grace_ms; /* 0 = none */
 	bool has_policy;           /* the orchestration said how to retry */
 	bool running, unregistered, expired;
-	bool late, abandoned;      /* of a function: told to return; no longer waited for */
+	bool late, silent, abandoned; /* of a function: told to return, for want of a heartbeat; no longer waited for */
 	int64_t watch_from_ns;     /* of a function: when it was told */
 	char dir[640];             /* work directory, "" = none yet */
+	struct buf records;        /* of the carrier, once they were needed */
+	bool has_records, records_cut;
 	/* shared */
 	atomic_bool canceled;
 	atomic_llong began_ns, beat_ns; /* CLOCK_BOOTTIME, 0 = not yet */

@@ -186,6 +186,7 @@ int process_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_erro
 	if (rc < 0)
 		return rc;
 	began(rt, w);
+	record_state(w, NULL, 0, process_shim_pid(w->process));
 	rt->activities_started++;
 	return 0;
 }

@@ -65,7 +65,7 @@ static void remove_dir(struct pawl_runtime *rt, const char *id, uint64_t seq)
 /* ---- the carrier ---- */
 
 /* The records of what was before, from history; of a long one none, as reading it would hold up everything. */
-static void add_records(const struct pawl_work *w, struct buf *records, bool *cut)
+static void find_records(struct pawl_work *w)
 {
 	struct pawl_runtime *rt = w->rt;
 	struct pawl_error err = { 0 };
@@ -73,11 +73,12 @@ static void add_records(const struct pawl_work *w, struct buf *records, bool *cu
 	size_t len = 0;
 	uint64_t execution;
 
-	*cut = !w->instance || w->instance->history_bytes > CARRIER_HISTORY_BYTES_MAX;
-	if (*cut || rt->provider->ops->read(rt->provider, w->id, w->execution, &text, &len, &execution, &err) < 0)
+	w->has_records = true;
+	w->records_cut = !w->instance || w->instance->history_bytes > CARRIER_HISTORY_BYTES_MAX;
+	if (w->records_cut || rt->provider->ops->read(rt->provider, w->id, w->execution, &text, &len, &execution, &err) < 0)
 		return;
-	if (carrier_records(records, slice_make(text, len), w->id, w->execution, w->seq, cut, &err) < 0)
-		buf_reset(records);
+	if (carrier_records(&w->records, slice_make(text, len), w->id, w->execution, w->seq, &w->records_cut, &err) < 0)
+		buf_reset(&w->records);
 	free(text);
 }
 
@@ -96,20 +97,20 @@ static void fill_carrier(const struct pawl_work *w, struct carrier *c)
 
 static void write_record(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid, struct buf *text)
 {
-	struct buf records = BUF_INIT;
 	struct carrier c;
 
+	if (!w->has_records)
+		find_records(w);
 	fill_carrier(w, &c);
 	c.reason = reason;
 	c.next_ns = next_ns;
 	c.process = pid;
-	add_records(w, &records, &c.records_cut);
-	c.records = records.len ? buf_slice(&records) : SLICE_NONE;
+	c.records = w->records.len ? buf_slice(&w->records) : SLICE_NONE;
+	c.records_cut = w->records_cut;
 	if (text && carrier_encode(text, &c) < 0)
 		text->failed = true;
 	if (!text && carrier_write(w->rt->os, w->dir, &c) < 0)
 		log_debug("cannot write '%s/%s'", w->dir, CARRIER_FILE);
-	buf_release(&records);
 }
 
 /* For a provider that keeps it itself. */

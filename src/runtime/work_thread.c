@@ -20,8 +20,11 @@ static void judge(struct pawl_work *w)
 	w->outcome = WORK_CANCELED;
 	if (!w->late)
 		return;
-	text_duration(limit, w->timeout_ms ? w->timeout_ms : w->heartbeat_ms);
-	work_set_failure(w, WORK_TIMEOUT, "timeout", "took longer than its limit of %s, and returned when asked to", limit);
+	text_duration(limit, w->silent ? w->heartbeat_ms : w->timeout_ms);
+	if (w->silent)
+		work_set_failure(w, WORK_STUCK, "heartbeat", "was silent for longer than its heartbeat of %s, and returned when asked to", limit);
+	else
+		work_set_failure(w, WORK_TIMEOUT, "timeout", "took longer than its limit of %s, and returned when asked to", limit);
 }
 
 static void function_run(struct crew_job *job)
@@ -130,8 +133,9 @@ static void abandon(struct pawl_runtime *rt, struct pawl_work *w)
 		ghost->kind = WORK_THREAD;
 		ghost->state = ACTIVITY_ACTIVE;
 		ghost->abandoned = true;
-		text_duration(limit, w->timeout_ms ? w->timeout_ms : w->heartbeat_ms);
-		work_set_failure(ghost, WORK_STUCK, "timeout", "has not returned: its limit is %s, and it did not end when asked to", limit);
+		text_duration(limit, w->silent ? w->heartbeat_ms : w->timeout_ms);
+		work_set_failure(ghost, WORK_STUCK, w->silent ? "heartbeat" : "timeout", "has not returned: its %s is %s, and it did not end when asked to",
+		                 w->silent ? "heartbeat" : "limit", limit);
 		e->work = ghost;
 		work_result(rt, ghost);
 	}
@@ -156,7 +160,8 @@ void thread_look(struct pawl_runtime *rt, struct pawl_work *w, int64_t now)
 		return;
 	}
 	w->late = true;
+	w->silent = !w->timeout_ms || now < began + w->timeout_ms * 1000000;
 	log_warning("activity '%s' of '%s' (attempt %u) %s: it is asked to return", w->name, w->id, w->attempt,
-	            w->timeout_ms && now >= began + w->timeout_ms * 1000000 ? "takes longer than its limit" : "gives no heartbeat");
+	            w->silent ? "gives no heartbeat" : "takes longer than its limit");
 	tell(rt, w, now);
 }
