@@ -78,7 +78,9 @@ typedef struct pawl_runtime pawl_runtime; /* the thing that runs a hub */
 /* ---- failures are values ---- */
 
 typedef struct pawl_failure {
-	const char *kind;    /* "application", "timeout", "canceled", "process", "poison", "system" */
+	/* "application": a function said so; "process": a program or worker did; "timeout"; "canceled"; "poison": each attempt
+	 * was lost (gone without a result, silent, took the runtime with it) until none was left; "system" */
+	const char *kind;
 	const char *code;    /* for programs: "exit:3", "signal:9", or what the activity said; "" when none */
 	const char *message; /* for people */
 	const char *details; /* NULL when none */
@@ -101,7 +103,7 @@ typedef struct pawl_retry {
 } pawl_retry;
 
 typedef struct pawl_call_options {
-	const pawl_retry *retry; /* NULL = one attempt */
+	const pawl_retry *retry; /* NULL = one attempt, and more only after one that was lost or took too long (attempts.stuck_max) */
 	const char *tag;         /* only workers that declare it take the activity; NULL = any */
 	const char *session;     /* activities of one session go to one worker; NULL = none */
 	uint32_t priority;       /* 1 (begun first) to 9; 0 = as configured, else 5 */
