@@ -1,8 +1,9 @@
 #!/bin/sh
-# demo.sh - an update of a real file tree, with the plug pulled in the middle. `make demo` runs it.
+# demo.sh - an update of a real file tree: the runtime is killed, the plug is pulled, the device reboots. `make demo` runs it.
 #
 #	PAWL     the pawl program; the example beside it is BUILD/examples/update
-#	DEMO_KEEP=1   leave the directory that it works in
+#	DEMO_KEEP=1      leave the directory that it works in
+#	DEMO_REBOOT=no   without the reboot, as where it cannot be simulated
 #
 # Everything happens in one directory that is removed at the end. Exit status 0 only when all was as it is told.
 set -eu
@@ -12,7 +13,7 @@ top=$(cd "$here/../.." && pwd)
 PAWL=${PAWL:-$top/build/gcc/pawl}
 update=${UPDATE:-${PAWL%/*}/examples/update}
 id=update-1
-runtime='' server='' unpack=''
+runtime='' server=''
 
 fail() {
 	echo "demo: $*" >&2
@@ -32,7 +33,9 @@ clean_up() {
 		kill -9 "$pid" 2>/dev/null || :
 		wait "$pid" 2>/dev/null || :
 	done
-	[ -z "$unpack" ] || kill -9 "-$unpack" 2>/dev/null || :
+	for claim in "$hub/instances/$id/work"/*/claim; do
+		[ ! -e "$claim" ] || grep -qx end "$claim" || kill "$(shim_in "$claim")" 2>/dev/null || : # it ends its activity
+	done
 	[ -n "${DEMO_KEEP:-}" ] || rm -rf "$work"
 	exit $status
 }
@@ -85,7 +88,7 @@ mkdir -p "$root/releases" "$work/www"
 cp -R "$work/tree-1" "$root/releases/1"
 ln -s releases/1 "$root/current"
 archive=$work/www/release-2.tar.gz
-tar -czf "$archive" -C "$work/tree-2" .
+tar -czf "$archive" --owner=0 --group=0 --numeric-owner -C "$work/tree-2" .
 sum=$(sha256sum "$archive" | cut -d ' ' -f 1)
 
 # ---- a real server, if there is one and something to ask it with ----
@@ -135,22 +138,77 @@ else
 	server_name="none (no HTTP server or no client here, so a file:// URL)"
 fi
 
-# ---- the runtime ----
+# ---- the device ----
 
-# On a device this is a service. The configuration says where the activities are; --allow-volatile, as the tree that was
-# checked out may be on a tmpfs. $1: how many seconds unpacking takes longer.
-start_runtime() {
-	UPDATE_SLOW=$1 "$update" run -c "$work/pawl.yaml" --allow-volatile 2>>"$work/log" &
-	runtime=$!
-	until_true 20 "$PAWL" list >/dev/null 2>&1 || fail "the runtime does not start"
+# A boot of the device is a boot id, and only the kernel gives one. To simulate another boot, what runs after it sees another
+# file in the place of /proc/sys/kernel/random/boot_id, in a mount namespace of its own: nothing else of this machine is
+# touched. That takes root or user namespaces; many containers allow neither. $work/boot runs a program as of the boot
+# that we are in.
+printf '#!/bin/sh\nexec "$@"\n' >"$work/boot"
+chmod +x "$work/boot"
+boots=0
+
+new_boot() {
+	boots=$((boots + 1))
+	printf '%08d-0000-4000-8000-000000000000\n' $boots >"$work/boot-id.$boots"
+	for namespace in "unshare --mount" "unshare --user --map-root-user --mount"; do
+		cat >"$work/boot.new" <<-DEVICE
+			#!/bin/sh
+			exec $namespace sh -c 'mount --bind "\$0" /proc/sys/kernel/random/boot_id && exec "\$@"' "$work/boot-id.$boots" "\$@"
+		DEVICE
+		chmod +x "$work/boot.new"
+		if "$work/boot.new" cmp -s /proc/sys/kernel/random/boot_id "$work/boot-id.$boots" 2>/dev/null; then
+			mv "$work/boot.new" "$work/boot"
+			return 0
+		fi
+	done
+	return 1
 }
 
-pull_the_plug() {
-	unpack=$(awk '$1 == "unpack" && $4 == "began" { print $3 }' "$root/runs.log")
+pawl() {
+	"$work/boot" "$PAWL" "$@"
+}
+
+# On a device this is a service. The configuration says where the activities are; --allow-volatile, as the tree that was
+# checked out may be on a tmpfs. $1: how many seconds downloading and unpacking take longer.
+start_runtime() {
+	UPDATE_SLOW=$1 "$work/boot" "$update" run -c "$work/pawl.yaml" --allow-volatile 2>>"$work/log" &
+	runtime=$!
+	until_true 20 pawl list >/dev/null 2>&1 || fail "the runtime does not start"
+}
+
+kill_runtime() {
 	kill -9 "$runtime"
-	kill -9 "-$unpack" # with a power cut the activity would be gone too
 	wait "$runtime" 2>/dev/null || :
 	runtime=''
+}
+
+pid_of() { # STEP: that of its last run
+	awk -v step="$1" '$1 == step && $4 == "began" { pid = $3 } END { print pid }' "$root/runs.log"
+}
+
+claim_of() { # STEP: where its shim has written who runs, and will write how that ended
+	grep -l "^activity $(pid_of "$1") " "$hub/instances/$id/work"/*/claim
+}
+
+shim_in() { # CLAIM
+	awk '$1 == "shim" { print $2 }' "$1"
+}
+
+# With a power cut everything is gone at once. So the shim goes before the activity, or it would write down how that ended.
+pull_the_plug() {
+	activity=$(pid_of unpack)
+	claim=$(claim_of unpack)
+	kill_runtime
+	kill -9 "$(shim_in "$claim")"
+	kill -9 "-$activity"
+	! grep -qx end "$claim" || fail "unpack had ended before the plug was pulled"
+	[ ! -e "$root/releases/2" ] || fail "unpack was done before the plug was pulled"
+}
+
+half_downloaded() {
+	set -- "$root"/incoming/*.tar.gz.*
+	[ -e "$1" ]
 }
 
 half_unpacked() {
@@ -159,32 +217,75 @@ half_unpacked() {
 }
 
 waits_for() {
-	"$PAWL" status "$id" -o json | grep -q "\"kind\":\"event\".*\"name\":\"$1\""
+	pawl status "$id" -o json | grep -q "\"kind\":\"event\".*\"name\":\"$1\""
+}
+
+reboot_is_recorded() {
+	pawl history "$id" | grep -q ' ActivityRebooting '
 }
 
 sed "s|/usr/lib/update/activities|$here/activities|" "$here/pawl.yaml" >"$work/pawl.yaml"
+input="$url $sum"
+needs_reboot=''
+if [ "${DEMO_REBOOT:-}" != no ] && cp "$work/boot" "$work/boot.now" && new_boot; then
+	needs_reboot=yes
+	input="$input reboot"
+	mv "$work/boot.now" "$work/boot" # not yet
+fi
 
 what "start: release 1 runs, release 2 ($(wc -c <"$archive") bytes) is on a server: $server_name"
-start_runtime 2 # this time unpacking takes two seconds, so that there is a middle
-"$PAWL" start update --id "$id" -i "$url $sum" >/dev/null
+start_runtime 2 # the network and the flash are slow today, so that there is a middle
+pawl start update --id "$id" -i "$input" >/dev/null
 echo "started '$id'; \`pawl status\`:"
-until_true 20 half_unpacked || fail "unpack was not begun"
-"$PAWL" status "$id"
+until_true 20 half_downloaded || fail "download was not begun"
+pawl status "$id"
 
-what "power cut: kill -9 of the runtime, and of the activity 'unpack', which is half done"
+what "kill -9 of the runtime, and of nothing else, while the activity 'download' is at work"
+shim=$(shim_in "$(claim_of download)")
+kill_runtime
+kill -0 "$(pid_of download)" || fail "download did not outlive the runtime"
+echo "the script goes on (pid $(pid_of download)), and so does the shim that looks after it (pid $shim)."
+echo "The runtime is started again and takes them up, by \`pawl activities\`:"
+start_runtime 2
+pawl activities "$id" | tee "$work/activities"
+grep -qw "$shim" "$work/activities" || fail "download was not adopted"
+until_true 20 half_unpacked || fail "unpack was not begun"
+echo "it has ended, and its result was taken; now 'unpack' is at work"
+
+what "power cut: kill -9 of everything, while 'unpack' is half done"
 pull_the_plug
-[ ! -e "$root/releases/2" ] || fail "unpack had ended before the plug was pulled"
 echo "nothing runs now; \`pawl status\` reads the hub nevertheless:"
-"$PAWL" status "$id"
+pawl status "$id"
 
 what "power is back: the runtime is started again, and goes on with the step that was cut"
+if [ -n "$needs_reboot" ]; then
+	new_boot || fail "there was a new boot a moment ago, and now there is none"
+	echo "(simulated: the boot id is another one for it, as after a power cut)"
+else
+	echo "(not simulated here: the new boot id after a power cut. So pawl sees the same boot, in which 'unpack' has vanished)"
+fi
 start_runtime 0
 until_true 30 waits_for approved || fail "it does not wait for the event"
-"$PAWL" status "$id"
+pawl status "$id"
 
 what "a person approves: echo yes > HUB/instances/$id/events/approved"
 echo yes >"$hub/instances/$id/events/approved"
-"$PAWL" wait "$id" --timeout 30s || fail "the update has not completed"
+
+if [ -n "$needs_reboot" ]; then
+	what "release 2 needs a reboot: the activity 'reboot' exits with 76, and that is on the disk before the device goes down"
+	until_true 30 reboot_is_recorded || fail "it does not reboot"
+	pawl status "$id"
+	pawl history "$id" | grep ' ActivityRebooting ' | cut -c 1-150
+	echo "(simulated: the runtime is stopped, and started again with another boot id; on a device reboot.command would have run)"
+	kill "$runtime"
+	wait "$runtime" || fail "the runtime did not stop well"
+	new_boot || fail "there was a new boot a moment ago, and now there is none"
+	start_runtime 0
+	echo "the device is back: 'reboot' is done, and the update goes on"
+else
+	what "left out: the reboot into release 2. It is simulated with a mount namespace, which is not to be had here${DEMO_REBOOT:+ (DEMO_REBOOT=$DEMO_REBOOT)}"
+fi
+pawl wait "$id" --timeout 30s || fail "the update has not completed"
 kill "$runtime"
 wait "$runtime" || fail "the runtime did not stop well"
 runtime=''
@@ -192,8 +293,9 @@ runtime=''
 what "which steps ran, by the log that they write themselves ($(wc -l <"$root/runs.log") lines)"
 awk '
 $4 == "began" { if (!($1 in runs)) order[++n] = $1; runs[$1]++; pids[$1] = pids[$1] " " $3 }
-$4 == "ended" && $5 == 0 { done[$1]++; note[$1] = substr($0, index($0, "ended 0") + 8) }
-$4 == "ended" && $5 != 0 { failed[$1]++ }
+$4 != "ended" { next }
+$5 == 0 || $5 == 76 { done[$1]++; note[$1] = substr($0, index($0, " ended ") + 8 + length($5)) } # 76: done with the reboot
+$5 != 0 && $5 != 76 { failed[$1]++ }
 END {
 	printf "%-10s %4s %4s %6s %8s  %-22s %s\n", "STEP", "RUNS", "DONE", "FAILED", "CUT OFF", "PIDS", "NOTE"
 	for (i = 1; i <= n; i++) {
@@ -203,7 +305,7 @@ END {
 }' "$root/runs.log" | tee "$work/table"
 
 what "pawl history $id"
-"$PAWL" history "$id" | cut -c 1-150
+pawl history "$id" | cut -c 1-150
 
 # ---- was it as it is told? ----
 
@@ -217,12 +319,15 @@ expect download 1 1 0 0
 expect checksum 1 1 0 0
 expect unpack 2 1 0 1
 expect switch 1 1 0 0
+[ -z "$needs_reboot" ] || expect reboot 1 1 0 0
 expect health 3 1 2 0
 [ "$(readlink "$root/current")" = releases/2 ] || fail "release 2 is not current"
 diff -r "$work/tree-2" "$root/current/" || fail "release 2 is not what was packed"
-completed=$("$PAWL" history "$id" -o jsonl | grep -c '"type":"ActivityCompleted"')
-[ "$completed" -eq 5 ] || fail "expected 5 results in the history, got $completed"
+completed=$(pawl history "$id" -o jsonl | grep -c '"type":"ActivityCompleted"')
+steps=5
+[ -z "$needs_reboot" ] || steps=6
+[ "$completed" -eq $steps ] || fail "expected $steps results in the history, got $completed"
 
-what "what you see: one step was repeated, the one that the power cut hit. What had a result was not run again, and the health
-   check was tried until the service was up."
+what "what you see: killing the runtime repeated nothing, as the script that ran was taken up again. The power cut repeated the one
+   step that it hit.${needs_reboot:+ The reboot was a step as any other.} The health check was tried until the service was up."
 echo "demo: ok"

@@ -38,17 +38,28 @@ static void make_carrier(struct activity *a)
 		(unsigned long long)item->seq);
 }
 
-/* The carrier of a program does not name its process, as its shim finds out later who that is. */
+/* The shim waits until there is room, and has nowhere to say so. */
+static bool disk_is_full(struct cli *c, const char *dir)
+{
+	uint64_t bytes, inodes, total;
+
+	return c->os->path_space(c->os->self, dir, &bytes, &inodes, &total) == 0 && bytes == 0;
+}
+
+/* What the shim has written goes beyond the carrier: it names the process that lives as long as the attempt, and not how that ended. */
 static void see_program(struct cli *c, struct activity *a, const char *dir)
 {
 	struct carrier *r = &a->carrier;
 	int pid;
 	enum process_seen seen = process_see(dir, r->iteration, &pid);
 
-	if (seen == PROCESS_AT_WORK)
+	if (seen == PROCESS_AT_WORK && !r->process)
 		r->process = pid;
+	if (seen == PROCESS_AT_WORK && disk_is_full(c, dir))
+		r->reason = "the hub's disk is full: its result waits until there is room";
 	if (cli_sees_runtime(c) || seen == PROCESS_AT_WORK || seen == PROCESS_UNSEEN)
 		return;
+	r->process = 0;
 	if (seen == PROCESS_VANISHED)
 		r->state = ACTIVITY_WAITING;
 	r->reason = seen == PROCESS_VANISHED ? "its process is gone, and no runtime is there" : "it has ended, and no runtime is there to take its result";
@@ -71,7 +82,7 @@ static int read_files(struct cli *c, struct activity *a)
 	if (a->has_carrier && a->carrier.state == ACTIVITY_ACTIVE) {
 		a->has_progress = progress_read(c->os, dir, &a->progress);
 		a->heartbeat_ns = heartbeat_read(c->os, dir);
-		if (!a->carrier.process)
+		if (!a->carrier.worker)
 			see_program(c, a, dir);
 	}
 	return 0;

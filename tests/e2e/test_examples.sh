@@ -48,11 +48,17 @@ hello_is_the_program_in_the_head_of_the_public_header() {
 
 each_example_has_a_readme_that_tells_how_to_build_it() {
 	local name
-	for name in hello approval fanout monitor update; do
+	for name in hello approval fanout monitor update worker; do
 		grep -q "cc -o $name $name.c .*pkg-config --cflags --libs pawl" "$examples/$name/README.md" || fail "not in $name/README.md"
 		expect 0 "$BUILD/examples/$name" types
 		expect_match "types of $name" "orchestration" "$out"
 	done
+}
+
+the_worker_in_c_has_a_readme_that_tells_how_to_build_it() {
+	grep -q "cc -o worker-c worker-c.c .*pkg-config --cflags --libs pawl" "$examples/worker-c/README.md" || fail "it has not"
+	expect 1 env -u PAWL_HUB "$BUILD/examples/worker-c"
+	expect_match "without a hub" "which hub" "$err"
 }
 
 each_example_builds_against_an_installed_pawl() {
@@ -65,9 +71,10 @@ each_example_builds_against_an_installed_pawl() {
 	cp "$BUILD/libpawl.so.0" "$to/lib/" && ln -s libpawl.so.0 "$to/lib/libpawl.so"
 	sed -e "s|^prefix=.*|prefix=$to|" -e "s|^libdir=.*|libdir=$to/lib|" -e "s|^includedir=.*|includedir=$to/include|" "$BUILD/pawl.pc" >"$to/lib/pkgconfig/pawl.pc"
 	export PKG_CONFIG_PATH=$to/lib/pkgconfig LD_LIBRARY_PATH=$to/lib
-	for name in hello approval fanout monitor update; do
+	for name in hello approval fanout monitor update worker worker-c; do
 		# shellcheck disable=SC2046
 		expect 0 cc -Wall -Wextra -Werror -o "$dir/$name" "$examples/$name/$name.c" $(pkg-config --cflags --libs pawl)
+		[ "$name" != worker-c ] || continue # it is no pawl program, and has no types
 		expect 0 "$dir/$name" types -c ""
 		expect_match "types of $name" "orchestration" "$out"
 	done
@@ -279,12 +286,24 @@ _current() { readlink "$UPDATE_ROOT/current"; }
 
 _runs_of() { grep -c "^$1 .* began" "$UPDATE_ROOT/runs.log"; }
 
-the_demo_ends_well() {
+_demo() { # TABLE
 	needs yaml
 	[ -z "${RUNNER:-}" ] || export UPDATE="$BUILD/examples/update"
 	expect 0 "$examples/update/demo.sh"
 	expect_match "the end of the demo" $'\ndemo: ok$' "$out"
+	expect_match "the table" $'\ndownload +1 +1 +0 +0 ' "$out"
 	expect_match "the table" $'\nunpack +2 +1 +0 +1 ' "$out"
+}
+
+the_demo_ends_well() {
+	_demo
+	[[ $out == *"left out: the reboot"* ]] || expect_match "the table" $'\nreboot +1 +1 +0 +0 ' "$out"
+}
+
+the_demo_ends_well_where_no_reboot_can_be_simulated() {
+	DEMO_REBOOT=no _demo
+	expect_match "what it says" "left out: the reboot" "$out"
+	expect_no_match "the table" $'\nreboot ' "$out"
 }
 
 update_installs_a_release_that_was_approved() {
@@ -326,11 +345,11 @@ update_waits_when_the_server_does_not_answer() {
 	command -v curl >/dev/null || command -v wget >/dev/null || skip "neither curl nor wget"
 	_update 0
 	start update u1 "http://127.0.0.1:1/release.tar.gz $sum" # port 1: nobody is there
-	wait_for "the download to be deferred" grep -q "deferred: activity 'download'.*the server does not answer" "$log"
+	wait_for "the download to be deferred" grep -q "activity 'download' is deferred.*the server does not answer" "$log"
 	expect_eq "status" Running "$(status_of u1)"
 }
 
-update_gets_the_same_result_when_an_activity_outlives_the_runtime() {
+update_does_not_unpack_twice_when_only_the_runtime_is_killed() {
 	export UPDATE_SLOW=1
 	_update 0
 	start update u1 "file://$dir/release.tar.gz $sum"
@@ -340,8 +359,161 @@ update_gets_the_same_result_when_an_activity_outlives_the_runtime() {
 	wait_for "the release to be ready" _has_said u1 "release 2 is ready"
 	expect 0 "$PAWL" raise u1 approved -d yes
 	expect_output u1 "release 2 runs, 1 was before"
-	expect_eq "runs of unpack" 2 "$(_runs_of unpack)"
+	expect_eq "runs of unpack" 1 "$(_runs_of unpack)"
 	diff -r "$dir/tree" "$UPDATE_ROOT/current/" || fail "the release is not what was packed"
+}
+
+# The runtime believes in the boot id of $dir/boot.
+_update_with_boot() { # SELFTEST
+	[ -e "$e2e/bin/clock.so" ] || skip "the preload library cannot be built"
+	LD_PRELOAD=$e2e/bin/clock.so "$BUILD/examples/update" version >/dev/null 2>&1 || skip "this build takes no LD_PRELOAD"
+	[[ $(LD_PRELOAD=$dir/missing.so "$BUILD/examples/update" version 2>&1) == *missing.so* ]] || skip "this build takes no LD_PRELOAD"
+	echo 11111111-1111-4111-8111-111111111111 >"$dir/boot"
+	_update "$1"
+	stop_runtime
+	printf '#!/bin/sh\nE2E_BOOT="%s" LD_PRELOAD="%s" exec "%s" "$@"\n' "$dir/boot" "$e2e/bin/clock.so" "$program" >"$dir/bent"
+	chmod +x "$dir/bent"
+	program=$dir/bent
+	echo "reboot: {command: [touch, $dir/rebooting]}" >>"$PAWL_CONFIG"
+	start_ready
+}
+
+# reboot.command has run, and the device comes back.
+_reboots() { # DIGIT OF THE BOOT ID
+	wait_for "reboot.command to run" test -e "$dir/rebooting"
+	rm "$dir/rebooting"
+	kill_runtime
+	echo "$1$1$1$1$1$1$1$1-1111-4111-8111-111111111111" >"$dir/boot"
+	start_ready
+}
+
+update_reboots_between_switch_and_health() {
+	_update_with_boot 0
+	start update u1 "file://$dir/release.tar.gz $sum reboot"
+	expect 0 "$PAWL" raise u1 approved -d yes
+	wait_for "reboot.command to run" test -e "$dir/rebooting"
+	expect_eq "current" releases/2 "$(_current)"
+	kill_runtime
+	start_ready # the same boot: it still waits, and asks for no second reboot
+	_has_said u1 "reboots into release 2" || fail "it says '$(_says u1)'"
+	expect_eq "runs of health before the reboot" 0 "$(_runs_of health)"
+	_reboots 2
+	expect_output u1 "release 2 runs, 1 was before"
+	expect_eq "runs of reboot" 1 "$(_runs_of reboot)"
+	expect_eq "runs of switch" 1 "$(_runs_of switch)"
+	_expect_good_history u1
+}
+
+update_goes_back_with_a_second_reboot_when_the_release_is_not_healthy() {
+	_update_with_boot 1
+	start update u1 "file://$dir/release.tar.gz $sum reboot"
+	expect 0 "$PAWL" raise u1 approved -d yes
+	_reboots 2
+	_reboots 3
+	_expect_failure u1 "release 2 is not healthy, 1 runs again: self-test says 1"
+	expect_eq "current" releases/1 "$(_current)"
+	expect_eq "runs of reboot" 2 "$(_runs_of reboot)"
+}
+
+update_goes_back_when_the_reboot_does_not_come() {
+	_update 0
+	stop_runtime
+	printf '%s\n' 'reboot: {timeout: 1s}' 'attempts: {stuck_max: 1}' >>"$PAWL_CONFIG"
+	start_ready
+	start update u1 "file://$dir/release.tar.gz $sum reboot"
+	expect 0 "$PAWL" raise u1 approved -d yes
+	_expect_failure u1 "1 runs again: the device has not rebooted"
+	expect_eq "current" releases/1 "$(_current)"
+	expect_eq "runs of reboot" 1 "$(_runs_of reboot)"
+}
+
+update_refuses_an_input_that_it_does_not_understand() {
+	_update 0
+	start update u1 "file://$dir/release.tar.gz"
+	_expect_failure u1 "is not URL SHA256 .reboot."
+	start update u2 "file://$dir/release.tar.gz $sum later"
+	_expect_failure u2 "is not URL SHA256 .reboot."
+}
+
+# ---- worker ----
+
+_capitals() { # COUNT: what the workers make of that many pictures
+	local n all=''
+	for ((n = 1; n <= $1; n++)); do all="$all PICTURE-$n"; done
+	echo "${all# }"
+}
+
+_worker() { # COMMAND...: in the background
+	"$@" >>"$dir/workers" 2>&1 &
+	worker=$!
+	pids="$pids $worker"
+}
+
+_is_claimed() {
+	set -- "$hub"/work/claimed/resize/*
+	[ -L "$1" ]
+}
+
+worker_is_done_by_a_shell_script() {
+	_example worker
+	_worker "$examples/worker/worker.sh"
+	start gallery g1 3
+	expect_output g1 "$(_capitals 3)"
+	_expect_good_history g1
+}
+
+worker_is_done_by_python() {
+	command -v python3 >/dev/null || skip "no python3"
+	_example worker
+	_worker "$examples/worker/worker.py"
+	start gallery g1 20
+	expect_output g1 "$(_capitals 20)"
+	kill "$worker"
+	wait "$worker"
+	expect_eq "exit code of the worker after TERM" 0 $?
+}
+
+worker_is_done_by_c() {
+	_example worker
+	_worker "$BUILD/examples/worker-c" "$hub"
+	start gallery g1 50
+	expect_output g1 "$(_capitals 50)"
+	kill "$worker"
+	wait "$worker"
+	expect_eq "exit code of the worker after TERM" 0 $?
+}
+
+worker_is_done_by_the_command_of_its_readme() {
+	_example worker
+	_worker "$PAWL" work serve -a resize -- tr a-z A-Z
+	start gallery g1 5
+	expect_output g1 "$(_capitals 5)"
+}
+
+worker_is_done_by_all_of_them_together_and_the_runtime_is_killed_meanwhile() {
+	_example worker
+	_worker "$examples/worker/worker.sh"
+	_worker "$BUILD/examples/worker-c" "$hub"
+	! command -v python3 >/dev/null || _worker "$examples/worker/worker.py"
+	start gallery g1 100
+	kill_runtime
+	start_ready
+	expect_output g1 "$(_capitals 100)"
+	expect_eq "activities that completed" 100 "$(count_events g1 ActivityCompleted)"
+	_expect_good_history g1
+}
+
+worker_that_is_killed_loses_its_item_to_another_one() {
+	_example worker
+	start gallery g1 1
+	# it takes the item, and then does nothing
+	_worker sh -c '"$PAWL" work take -a resize --pid $$ --wait >/dev/null && exec sleep 600'
+	wait_for "the item to be claimed" _is_claimed
+	kill -9 "$worker"
+	wait "$worker" 2>/dev/null
+	_worker "$BUILD/examples/worker-c" "$hub"
+	expect_output g1 PICTURE-1
+	expect_match "why" '"kind":"stuck"' "$("$PAWL" history g1 -o jsonl)"
 }
 
 run_tests

@@ -3,7 +3,8 @@
 # UPDATE_ROOT       where all of it is: incoming/, releases/NAME/, the links current and previous, and runs.log
 # PAWL_INSTANCE, PAWL_ATTEMPT   from pawl, among others; the input is on standard input, standard output is the result,
 #                   and the last line on standard error is the message of a failure
-# exit status       0: done, 75: not now, try later, 100: failed for good, else: failed, the retry policy decides
+# exit status       0: done, 75: not now, try later, 76: done when the device has rebooted, 100: failed for good, else:
+#                   failed, the retry policy decides
 #
 # An activity is run again when its result did not reach the disk. So each of them may find its own work half done, or
 # done, and must end with the same result.
@@ -29,6 +30,11 @@ fail() {
 point() {
 	ln -sfn "$2" "$1.new"
 	mv -T "$1.new" "$1"
+}
+
+# For the demo: a slow network and slow flash, so that there is a middle to be killed in.
+slow_down() {
+	sleep "${UPDATE_SLOW:-0}"
 }
 
 mkdir -p "$root/incoming" "$root/releases"
