@@ -247,8 +247,9 @@ struct pawl_provider_ops {
 	 * read is left out this time and told of in the log. Owner: sessions of dead workers end here. */
 	int (*each_work)(struct pawl_provider *p, bool done, int (*each)(void *arg, const struct pawl_work_status *status),
 	                 void *arg, struct pawl_error *err);
-	/* Something may have been claimed, finished or given back since the last call (the provider's poll_fd tells when to
-	 * ask; receive with rescan sets it too). Before or after receive: neither takes anything from the other. */
+	/* Something may have been claimed, finished or given back since the last call, as far as the last receive has noticed:
+	 * when poll_fd is readable, first receive, then ask. (Were asking to take in what the kernel tells, messages among it
+	 * would be noticed while poll_fd has nothing more to tell.) receive with rescan sets it too. */
 	bool (*work_changed)(struct pawl_provider *p);
 
 	/* Workers: any process, any number at a time. claim: *out is one malloc'd block, or PAWL_ENOTFOUND when nothing is

@@ -282,7 +282,6 @@ void fs_ack(struct pawl_provider *p, void *token);
 void fs_reject(struct pawl_provider *p, void *token, const char *why);
 void fs_attend(struct pawl_provider *p, const char *id, bool wanted);
 int mailbox_watch_fd(struct fs *fs);
-void mailbox_drain(struct fs *fs); /* take in what was noticed; receive looks at it */
 bool mailbox_is_start(const struct fs *fs, const void *token, const char *id);
 
 /* queue*.c */

@@ -386,7 +386,7 @@ int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err)
 	if (rc < 0)
 		return rc;
 	histories_forget_instance(fs, id);
-	int sys = os_remove_tree(fs->os, fs->hub, path, 8);
+	int sys = os_remove_tree(fs->os, fs->hub, path, OS_TREE_DEPTH_MAX);
 	instance_purged(fs, id);
 	return sys < 0 && sys != -ENOENT ? err_sys(err, -sys, "cannot remove '%s'", path) : 0;
 }
@@ -398,7 +398,8 @@ static void note_path(char *path, const char *home, const char *name)
 	snprintf(path, PATH_SIZE, "%.300s/%s", home, name);
 }
 
-static int write_note(struct fs *fs, const char *id, const char *name, const char *text)
+/* A note that the runtime can make again costs no sync. */
+static int write_note(struct fs *fs, const char *id, const char *name, const char *text, bool durable)
 {
 	char home[PATH_SIZE], path[PATH_SIZE];
 	int rc = find_home(fs, id, home);
@@ -406,8 +407,10 @@ static int write_note(struct fs *fs, const char *id, const char *name, const cha
 	if (rc < 0)
 		return rc;
 	note_path(path, home, name);
-	if (text)
+	if (text && durable)
 		return os_replace_file(fs->os, fs->hub, path, text, strlen(text), 0644, false);
+	if (text)
+		return os_put_file(fs->os, fs->hub, path, text, strlen(text), 0644);
 	rc = fs->os->unlink(fs->os->self, fs->hub, path);
 	return rc == -ENOENT ? 0 : rc;
 }
@@ -418,7 +421,7 @@ int fs_quarantine(struct pawl_provider *p, const char *id, const char *reason, s
 
 	if (rc < 0)
 		return rc;
-	int sys = write_note(fs_of(p), id, "DAMAGED", reason);
+	int sys = write_note(fs_of(p), id, "DAMAGED", reason, true);
 	if (sys == -ENOENT)
 		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
 	if (sys < 0)
@@ -430,7 +433,7 @@ int fs_quarantine(struct pawl_provider *p, const char *id, const char *reason, s
 
 void fs_note(struct pawl_provider *p, const char *id, const char *text)
 {
-	int rc = fs_check_id(id, NULL) == 0 ? write_note(fs_of(p), id, "PARKED", text) : 0;
+	int rc = fs_check_id(id, NULL) == 0 ? write_note(fs_of(p), id, "PARKED", text, false) : 0;
 
 	if (rc < 0 && text)
 		log_warning("cannot write 'instances/%s/PARKED': %s", id, strerror(-rc));

@@ -173,7 +173,7 @@ static int send_control(struct fs *fs, const struct buf *text, const char *id, s
 		snprintf(path, sizeof(path), "control/%020llu-%s", (unsigned long long)(now > last ? now : last + 1), id);
 		rc = os_replace_file(fs->os, fs->hub, path, text->data, text->len, 0600, true);
 	}
-	return rc < 0 ? err_sys(err, -rc, "cannot write into '%s/control'", fs->path) : 0;
+	return rc < 0 ? err_sys(err, -rc, "cannot write into '%s/control'%s", fs->path, rc == -ENOSPC || rc == -EDQUOT ? " (make room, for instance in instances/*/work and archive/*/work)" : "") : 0;
 }
 
 static int check_receiver(struct fs *fs, const struct pawl_message *m, struct pawl_error *err)
@@ -589,12 +589,6 @@ static int on_notice(void *arg, int number, uint32_t mask, const char *name)
 	return 0;
 }
 
-void mailbox_drain(struct fs *fs)
-{
-	if (fs->mailbox)
-		(void)fs->os->watch_read(fs->os->self, fs->mailbox->watch, on_notice, fs);
-}
-
 /* The files that wait for a second look; one that is gone waits no more. */
 static int notice_look(void *arg, struct slice key, void *value)
 {
@@ -621,7 +615,7 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 
 	if (!m)
 		return err_set(err, PAWL_ESTATE, "only the owner of a hub receives");
-	mailbox_drain(fs);
+	(void)fs->os->watch_read(fs->os->self, m->watch, on_notice, fs);
 	if (rescan)
 		queue_rescan(fs);
 	(void)map_each(&m->looks, notice_look, fs);

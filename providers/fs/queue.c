@@ -153,9 +153,8 @@ void queue_rescan(struct fs *fs)
 bool fs_work_changed(struct pawl_provider *p)
 {
 	struct fs *fs = fs_of(p);
-
-	mailbox_drain(fs);
 	bool changed = fs->queue && fs->queue->changed;
+
 	if (changed)
 		fs->queue->changed = false;
 	return changed;

@@ -101,7 +101,7 @@ static int write_outcome(struct held *h, int code, const void *output, size_t le
 	int rc = put_or_remove(h, "result", has_output ? output : NULL, len);
 	if (rc == 0)
 		rc = put_or_remove(h, "message", message && message[0] ? message : NULL, message ? strlen(message) : 0);
-	if (rc == 0)
+	if (rc == 0 && (code != 75 || delay_ms > 0)) /* else what the worker wrote there itself holds */
 		rc = put_or_remove(h, "retry_after", code == 75 && delay_ms > 0 ? delay : NULL, strlen(delay));
 	return rc;
 }

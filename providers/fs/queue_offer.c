@@ -41,7 +41,7 @@ static int clear_attempt(struct fs *fs, int dir)
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && rc == 0; i++)
-		rc = file_remove(fs, dir, files[i]);
+		rc = os_remove_any(fs->os, dir, files[i]);
 	return rc;
 }
 
@@ -57,6 +57,8 @@ static int write_files(struct fs *fs, int dir, const struct pawl_work_item *item
 	struct slice text = item->carrier ? slice_of(item->carrier) : buf_slice(&made);
 	if (rc == 0)
 		rc = buf_ok(&made) ? file_put(fs, dir, "carrier", text.data, text.len) : -ENOMEM;
+	if (rc == -EISDIR && os_remove_any(fs->os, dir, "carrier") == 0)
+		rc = file_put(fs, dir, "carrier", text.data, text.len);
 	buf_release(&made);
 	return rc;
 }

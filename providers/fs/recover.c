@@ -126,7 +126,7 @@ static void recover_purge(struct recovery *r, const char *id, bool lives_again)
 
 	r->purged++;
 	snprintf(path, sizeof(path), "archive/%s", id);
-	int rc = lives_again ? 0 : os_remove_tree(r->fs->os, r->fs->hub, path, 8);
+	int rc = lives_again ? 0 : os_remove_tree(r->fs->os, r->fs->hub, path, OS_TREE_DEPTH_MAX);
 	if (rc < 0 && rc != -ENOENT)
 		log_warning("cannot remove purged instance '%s': %s", id, strerror(-rc));
 	instance_purged(r->fs, id);

@@ -127,10 +127,7 @@ static int sync_parent(const struct os *os, int dir, const char *path)
 	return os_sync_dir(os, dir, parent);
 }
 
-/* The bytes are synced before the name appears, durable or not: without that, a power cut can leave the new name with
- * no content. Only the name itself may be lost when durable is false: then the old content is there. */
-int os_replace_file(const struct os *os, int dir, const char *path, const void *data, size_t len, unsigned mode,
-		    bool durable)
+static int replace(const struct os *os, int dir, const char *path, const void *data, size_t len, unsigned mode, bool sync)
 {
 	char temp[4096];
 	ssize_t n;
@@ -140,17 +137,30 @@ int os_replace_file(const struct os *os, int dir, const char *path, const void *
 	if (fd < 0)
 		return fd;
 	n = len ? os->pwrite(os->self, fd, data, len, 0) : 0;
-	r = n < 0 ? (int)n : os->sync(os->self, fd);
+	r = n < 0 ? (int)n : sync ? os->sync(os->self, fd) : 0;
 	closed = os->close(os->self, fd);
 	if (!r)
 		r = closed;
 	if (!r)
 		r = os->rename(os->self, dir, temp, dir, path);
-	if (r) {
+	if (r)
 		os->unlink(os->self, dir, temp);
-		return r;
-	}
-	return durable ? sync_parent(os, dir, path) : 0;
+	return r;
+}
+
+/* The bytes are synced before the name appears, durable or not: without that, a power cut can leave the new name with
+ * no content. Only the name itself may be lost when durable is false: then the old content is there. */
+int os_replace_file(const struct os *os, int dir, const char *path, const void *data, size_t len, unsigned mode,
+		    bool durable)
+{
+	int r = replace(os, dir, path, data, len, mode, true);
+
+	return r < 0 || !durable ? r : sync_parent(os, dir, path);
+}
+
+int os_put_file(const struct os *os, int dir, const char *path, const void *data, size_t len, unsigned mode)
+{
+	return replace(os, dir, path, data, len, mode, false);
 }
 
 /* Names of one pass of os_remove_tree, each with its NUL. A directory of any size needs no more memory than this. */
@@ -222,4 +232,15 @@ static int remove_in(const struct os *os, int parent, const char *path, int dept
 int os_remove_tree(const struct os *os, int dir, const char *path, int depth)
 {
 	return remove_in(os, dir, path, depth);
+}
+
+int os_remove_any(const struct os *os, int dir, const char *path)
+{
+	int r = os->unlink(os->self, dir, path), tree;
+
+	if (r == -EISDIR || r == -EPERM) { /* POSIX has the second for directories */
+		tree = os_remove_tree(os, dir, path, OS_TREE_DEPTH_MAX);
+		r = tree == -ENOTDIR ? r : tree;
+	}
+	return r == -ENOENT ? 0 : r;
 }

@@ -128,7 +128,12 @@ int os_read_file(const struct os *os, int dir, const char *path, size_t max, cha
 /* Write a new file under a hidden temporary name in the same directory, sync it, rename it to path; sync the directory
  * when durable. The one way in which pawl replaces small files. */
 int os_replace_file(const struct os *os, int dir, const char *path, const void *data, size_t len, unsigned mode, bool durable);
+/* The same without any sync, for what can be made again: a power cut may leave it empty or old. The event loop may call it. */
+int os_put_file(const struct os *os, int dir, const char *path, const void *data, size_t len, unsigned mode);
 /* Remove a directory and all in it, never following a link, at most depth levels deep. */
 int os_remove_tree(const struct os *os, int dir, const char *path, int depth);
+#define OS_TREE_DEPTH_MAX 64 /* of what strangers may have made */
+/* Whatever is there, a directory too; 0 also when nothing is. */
+int os_remove_any(const struct os *os, int dir, const char *path);
 
 #endif

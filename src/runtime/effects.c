@@ -43,6 +43,7 @@ static void effect_free(struct pawl_runtime *rt, struct effect *e)
 {
 	heap_remove(&rt->timers, &e->node);
 	expiry_free(rt, e);
+	effect_note_clear(rt, e);
 	if (e->work && rt->closing)
 		work_forget(e->work);
 	else if (e->work)
@@ -54,6 +55,13 @@ static void effect_free(struct pawl_runtime *rt, struct effect *e)
 void effect_forget_work(struct effect *e)
 {
 	e->work = NULL;
+}
+
+void effect_note_clear(struct pawl_runtime *rt, struct effect *e)
+{
+	if (e->noted && !rt->closing)
+		rt->provider->ops->note(rt->provider, e->instance->id, NULL);
+	e->noted = false;
 }
 
 /* ---- when ---- */
@@ -317,7 +325,16 @@ void effects_clock_set(void *arg)
 	free(wall);
 }
 
-/* After SIGHUP, or when a pressure may have gone. Retry delays of the policy are not cut short: those items have a due. */
+/* A retry delay of the policy, or a planned reboot; after it the wait is another one: for the device, or for somebody who
+ * has the activity. */
+static bool delay_is_over(const struct pawl_runtime *rt, const struct open_item *item)
+{
+	bool wall;
+
+	return !item->has_due || delay_left_ms(rt, item, &wall) <= 0;
+}
+
+/* After SIGHUP, or when a pressure may have gone. Retry delays of the policy are not cut short. */
 void effects_poke(struct pawl_runtime *rt)
 {
 	int64_t now = rt->os->boot_ns(rt->os->self);
@@ -327,7 +344,7 @@ void effects_poke(struct pawl_runtime *rt)
 	for (size_t n = 0; waiting && n < rt->timers.count; n++) {
 		struct effect *e = (struct effect *)rt->timers.nodes[n];
 		struct open_item *item = e->is_timer ? NULL : view_find(&e->instance->view, e->seq);
-		if (item && !item->has_due)
+		if (item && delay_is_over(rt, item))
 			waiting[count++] = e;
 	}
 	for (size_t n = 0; n < count; n++)

@@ -262,6 +262,7 @@ static int load_one(void *arg, const char *id)
 		i->started = true;
 		instance_park(rt, i, PARKED_UNREADABLE, "its history was written by a newer pawl: run that version");
 	} else if (status_is_ended(i->view.status)) {
+		works_left_behind(rt, id, NULL);
 		if (rt->provider->ops->archive(rt->provider, id, &err) < 0)
 			log_warning("cannot archive '%s': %s", id, err.text);
 		instance_remove(rt, i);

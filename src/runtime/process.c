@@ -428,7 +428,7 @@ static void kill_all(struct process *p, int64_t now)
 	signal_group(p, false, SIGKILL);
 	signal_shim(p, SIGKILL);
 	p->state = KILLED;
-	p->about.killed = true;
+	p->about.killed = !p->foreign; /* no signal reaches that one */
 	p->deadline_ns = process_later(now, BACKSTOP_MS);
 }
 

@@ -6,7 +6,8 @@
  *	exit 76          REBOOT    "exit:76", with `result`     output         FAILED   "output-too-large"
  *	exit 100         FAILED    "exit:100"                   canceled       CANCELED if we asked, else STUCK "gone"
  *	exit N           STALLED   "exit:N"                     spawn, setup   STALLED when it may pass, else FAILED
- *	signal N         STALLED   "signal:N"                   no outcome     STUCK    "gone"
+ *	signal N         STALLED   "signal:N"                   no outcome     STUCK    "gone"; TIMEOUT "timeout" when its shim
+ *	                                                                       had not ended it and both were killed
  *
  * A cancel goes over all: nobody wants the result then.
  */
@@ -93,11 +94,13 @@ void process_not_executed(struct process_result *r, int sys, const char *program
 	                !program ? "" : hint ? hint : hint_for(sys));
 }
 
-static const char *setup_hint(const char *message)
+static const char *setup_hint(int sys, const char *message)
 {
 	if (strstr(message, "'cgroup"))
 		return " (is 'cgroup' of the activity a cgroup v2 directory that is delegated to pawl, with its controllers?)";
-	return strstr(message, "'dir=") ? " (make it, or correct 'dir' of the activity)" : "";
+	if (sys == EPERM || (sys == EACCES && !strstr(message, "'dir=")))
+		return " (only root may, or it is more than the kernel allows: run pawl as root, or change it)";
+	return strstr(message, "'dir=") ? " (make it and let its user in, or correct 'dir' of the activity)" : "";
 }
 
 /* "cannot set up 'OPTION=VALUE': ENOENT" */
@@ -110,7 +113,7 @@ static void judge_setup(struct process_result *r, const struct claim *c)
 		err_sys(&why, c->number, "%.*s", (int)(colon - c->message), c->message);
 	else
 		err_sys(&why, c->number, "cannot set up its surroundings");
-	process_verdict(r, may_pass(c->number) ? WORK_STALLED : WORK_FAILED, "setup", "%s%s", why.text, setup_hint(c->message));
+	process_verdict(r, may_pass(c->number) ? WORK_STALLED : WORK_FAILED, "setup", "%s%s", why.text, setup_hint(c->number, c->message));
 }
 
 /* what has run */

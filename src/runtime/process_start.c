@@ -98,8 +98,8 @@ static int clear_work(const struct process_spec *spec, struct pawl_error *err)
 		return err_set(err, PAWL_EBUSY, "an attempt still runs in '%s': wait for its end", spec->work);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		process_file(path, sizeof(path), spec->work, names[i]);
-		int r = os->unlink(os->self, OS_CWD, path);
-		if (r < 0 && r != -ENOENT)
+		int r = os_remove_any(os, OS_CWD, path);
+		if (r < 0)
 			return err_sys(err, -r, "cannot remove '%s' of an earlier attempt", path);
 	}
 	return 0;

@@ -428,9 +428,9 @@ static int step(struct pawl_runtime *rt, struct pawl_error *err)
 		reload(rt);
 	effects_fire_due(rt, now);
 	process_check_deadlines(rt->loop, now);
-	works_look(rt, now);
 	if (!rt->stopping && !rt->failed)
 		rc = inbox_look(rt, err);
+	works_look(rt, now); /* after the inbox, whose look also tells whether the work queue has changed */
 	if (rt->purge_count && !rt->committing)
 		inbox_purge_waiting(rt);
 	works_pump(rt);

@@ -226,6 +226,7 @@ void effects_archive_ended(struct pawl_runtime *rt);
 void effects_poke(struct pawl_runtime *rt); /* activities that wait for their registration: look now */
 struct effect *effect_of(const struct open_item *item);
 void effect_forget_work(struct effect *e);
+void effect_note_clear(struct pawl_runtime *rt, struct effect *e); /* what readers were told of its wait is over */
 void effect_wait(struct pawl_runtime *rt, struct effect *e, int64_t delay_ms);
 int64_t runtime_now_ms(const struct pawl_runtime *rt);
 
@@ -239,7 +240,7 @@ void work_forget(struct pawl_work *w);       /* the same when the runtime closes
 void work_finished(struct pawl_runtime *rt, struct crew_job *job);
 int works_open(struct pawl_runtime *rt, struct pawl_error *err);
 void works_loaded(struct pawl_runtime *rt);  /* all instances are: what nobody wants any more is ended */
-void works_left_behind(struct pawl_runtime *rt, const char *id, const struct view *view); /* of an instance that is loaded */
+void works_left_behind(struct pawl_runtime *rt, const char *id, const struct view *view); /* of an instance that is loaded; view NULL: it has ended */
 void works_pump(struct pawl_runtime *rt);
 void works_poke(void *rt);                   /* pressure may have gone: look at what is deferred */
 bool works_waiting(const struct pawl_runtime *rt); /* something could be begun at once */

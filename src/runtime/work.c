@@ -198,10 +198,13 @@ void work_set_failure(struct pawl_work *w, enum work_outcome outcome, const char
 
 void work_check_output(struct pawl_work *w)
 {
-	if ((w->outcome != WORK_COMPLETED && w->outcome != WORK_REBOOT) || (w->output.len <= PAWL_PAYLOAD_BYTES_MAX && buf_ok(&w->output)))
+	if (w->outcome != WORK_COMPLETED && w->outcome != WORK_REBOOT)
 		return;
-	work_set_failure(w, WORK_FAILED, "output-too-large", "the output has %zu bytes, the limit is %d: write it to a file and return its name",
-	                 w->output.len, PAWL_PAYLOAD_BYTES_MAX);
+	if (!buf_ok(&w->output)) /* I7 */
+		work_set_failure(w, WORK_DEFERRED, "", "out of memory for its output");
+	else if (w->output.len > PAWL_PAYLOAD_BYTES_MAX)
+		work_set_failure(w, WORK_FAILED, "output-too-large", "the output has %zu bytes, the limit is %d: write it to a file and return its name",
+		                 w->output.len, PAWL_PAYLOAD_BYTES_MAX);
 }
 
 static bool is_stuck(const struct pawl_work *w)
@@ -258,6 +261,10 @@ static struct mail *result_mail(struct pawl_runtime *rt, struct pawl_work *w)
 	if (good) {
 		m->event.fields |= w->output.len ? FIELD_DATA : 0;
 		m->event.data = w->output.len ? arena_copy(&m->arena, buf_slice(&w->output)) : SLICE_NONE;
+		if (w->output.len && !m->event.data.data) {
+			mail_free(m);
+			return NULL;
+		}
 		if (w->attempt > 1) {
 			m->event.fields |= FIELD_ATTEMPT;
 			m->event.attempt = w->attempt;
@@ -303,6 +310,7 @@ static void post_result(struct pawl_runtime *rt, struct pawl_work *w)
 			record_state(w, w->message, 0, 0);
 	}
 	effect_forget_work(e);
+	heap_remove(&rt->timers, &e->node); /* a look for its registration would begin it again before the answer is durable */
 	m = result_mail(rt, w);
 	if (m)
 		mail_post(rt, w->instance, m);
@@ -379,6 +387,7 @@ static void stop_process(struct pawl_runtime *rt, struct pawl_work *w)
 	rt->processes_running--;
 	if (w->effect)
 		effect_forget_work(w->effect);
+	w->limit = NULL; /* nobody gets its place */
 	work_free(w);
 }
 
@@ -403,8 +412,8 @@ void works_stop(struct pawl_runtime *rt)
 void works_release(struct pawl_runtime *rt)
 {
 	while (rt->works) {
-		free(rt->works->offer);
-		rt->works->offer = NULL;
+		outside_leave(rt, rt->works);
+		rt->works->limit = NULL; /* who waits for its place may be gone already */
 		work_free(rt->works);
 	}
 }

@@ -83,7 +83,7 @@ struct pawl_work {
 /* How many of one activity run; kept for those that have a limit of their own. */
 struct limit {
 	unsigned running;
-	struct work_list blocked;
+	struct work_list blocked[CREW_RANKS]; /* by priority */
 	char name[];
 };
 
@@ -113,7 +113,9 @@ void work_queue_put(struct work_list *list, struct pawl_work *w);
 struct pawl_work *work_queue_take(struct work_list *list);
 
 /* work_start.c */
+void limit_adopt(struct pawl_runtime *rt, struct pawl_work *w);
 void limit_release(struct pawl_runtime *rt, struct pawl_work *w);
+void expiry_begun(struct pawl_runtime *rt, struct effect *e);
 
 /* work_thread.c */
 void thread_begin(struct pawl_runtime *rt, struct pawl_work *w);
@@ -129,6 +131,7 @@ int outside_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_erro
 bool outside_find(struct pawl_runtime *rt, struct pawl_work *w); /* true: it is in the queue already */
 void outside_look(struct pawl_runtime *rt, struct pawl_work *w, int64_t now);
 void outside_end(struct pawl_runtime *rt, struct pawl_work *w, bool tell); /* out of the queue; tell: the worker */
+void outside_leave(struct pawl_runtime *rt, struct pawl_work *w);
 const char *outside_worker(const struct pawl_work *w); /* who has it, NULL = nobody */
 void queue_look(struct pawl_runtime *rt);      /* when it has changed */
 int queue_find_all(struct pawl_runtime *rt, struct pawl_error *err); /* before instances are loaded: for outside_find */
@@ -140,7 +143,7 @@ int carrier_text(struct pawl_work *w, const char *reason, int64_t next_ns, int32
 void record_state(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid);
 
 /* work_message.c */
-void messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w); /* before an attempt begins, and when it was found again */
+int messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_error *err); /* before an attempt begins, and when it was found again */
 void letters_free(struct pawl_work *w);
 
 /* reboot.c */

@@ -115,7 +115,7 @@ void pawl_work_progress(pawl_work *w, int percent, const char *fmt, ...)
 	vsnprintf(text + at, sizeof(text) - (size_t)at, fmt, args);
 	va_end(args);
 	snprintf(file, sizeof(file), "%s/progress", w->dir);
-	if (os_replace_file(os, OS_CWD, file, text, strlen(text), 0644, false) < 0)
+	if (os_put_file(os, OS_CWD, file, text, strlen(text), 0644) < 0)
 		log_debug("cannot write '%s'", file);
 }
 

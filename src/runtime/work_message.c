@@ -37,11 +37,12 @@ static int to_function(struct pawl_work *w, struct slice text)
 	return 0;
 }
 
+/* The activity may write there, too, so the directory is held, not named: a link in its place is not followed. */
 static int to_directory(struct pawl_work *w, uint32_t number, struct slice text)
 {
 	const struct os *os = w->rt->os;
 	struct pawl_error err = { 0 };
-	char path[sizeof(w->dir) + 32];
+	char path[sizeof(w->dir) + 32], name[16];
 
 	if (work_dir_make(w, &err) < 0)
 		return PAWL_EIO;
@@ -49,8 +50,13 @@ static int to_directory(struct pawl_work *w, uint32_t number, struct slice text)
 	int r = os->mkdir(os->self, OS_CWD, path, 0755);
 	if (r < 0 && r != -EEXIST)
 		return PAWL_EIO;
-	snprintf(path, sizeof(path), "%s/messages/%u", w->dir, (unsigned)number);
-	return os_replace_file(os, OS_CWD, path, text.data, text.len, 0644, false) < 0 ? PAWL_EIO : 0;
+	int dir = os->open(os->self, OS_CWD, path, OS_READ | OS_DIRECTORY, 0);
+	if (dir < 0)
+		return PAWL_EIO;
+	snprintf(name, sizeof(name), "%u", (unsigned)number);
+	r = os_put_file(os, dir, name, text.data, text.len, 0644);
+	os->close(os->self, dir);
+	return r < 0 ? PAWL_EIO : 0;
 }
 
 static int deliver(struct pawl_work *w, uint32_t number, const struct event *e)
@@ -77,31 +83,30 @@ static int deliver_each(void *arg, uint32_t number, const struct event *e)
 	return deliver(arg, number, e);
 }
 
-static int deliver_all(struct pawl_runtime *rt, struct pawl_work *w)
+static int deliver_all(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_error *err)
 {
-	struct pawl_error err = { 0 };
 	struct history h;
 	char *text = NULL;
 	size_t len = 0;
 	uint64_t execution;
+	int rc = rt->provider->ops->read(rt->provider, w->id, w->execution, &text, &len, &execution, err);
 
-	if (rt->provider->ops->read(rt->provider, w->id, w->execution, &text, &len, &execution, &err) < 0)
-		return PAWL_EIO;
+	if (rc < 0)
+		return rc;
 	history_init(&h);
-	int rc = history_parse(&h, slice_make(text, len), &err);
-	if (rc == 0)
-		rc = history_messages(&h, w->seq, deliver_each, w);
+	rc = history_parse(&h, slice_make(text, len), err);
+	if (rc == 0 && (rc = history_messages(&h, w->seq, deliver_each, w)) < 0)
+		err_set(err, rc, "the messages to it cannot be handed over");
 	history_release(&h);
 	free(text);
 	return rc;
 }
 
-void messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w)
+int messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_error *err)
 {
 	const struct open_item *item = view_find(&w->instance->view, w->seq);
 
-	if (item && item->messages && deliver_all(rt, w) < 0)
-		log_warning("instance '%s': messages did not reach activity '%s'", w->id, w->name);
+	return item && item->messages ? deliver_all(rt, w, err) : 0;
 }
 
 void activity_message(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct event *e)

@@ -71,7 +71,7 @@ static void forget_progress(struct pawl_work *w)
 
 	for (size_t i = 0; i < 2 && w->attempt > 1; i++) {
 		snprintf(path, sizeof(path), "%s/%s", w->dir, names[i]);
-		(void)os->unlink(os->self, OS_CWD, path);
+		(void)os_remove_any(os, OS_CWD, path);
 	}
 }
 
@@ -85,10 +85,11 @@ static int write_input(struct pawl_work *w, struct pawl_error *err)
 
 	snprintf(path, sizeof(path), "%s/" SHIM_INPUT, w->dir);
 	if (w->input_len) {
-		r = os_replace_file(os, OS_CWD, path, w->input, w->input_len, 0644, false);
+		r = os_put_file(os, OS_CWD, path, w->input, w->input_len, 0644);
+		if (r == -EISDIR && os_remove_any(os, OS_CWD, path) == 0)
+			r = os_put_file(os, OS_CWD, path, w->input, w->input_len, 0644);
 	} else {
-		r = os->unlink(os->self, OS_CWD, path);
-		r = r == -ENOENT ? 0 : r;
+		r = os_remove_any(os, OS_CWD, path);
 	}
 	return r < 0 ? err_sys(err, -r, "cannot write '%s'", path) : 0;
 }
@@ -220,8 +221,11 @@ bool process_find(struct pawl_runtime *rt, struct pawl_work *w)
 	case PROCESS_RUNNING:
 		log_notice("instance '%s': activity '%s' (attempt %u) has gone on running, pid %d: adopted", w->id, w->name, w->attempt, process_pid(w->process));
 		began(rt, w);
+		limit_adopt(rt, w);
+		expiry_begun(rt, w->effect);
 		work_event(w, ACTIVITY_ADOPT);
-		messages_deliver_all(rt, w);
+		if (messages_deliver_all(rt, w, &err) < 0)
+			log_warning("instance '%s': messages did not reach activity '%s': %s", w->id, w->name, err.text);
 		return true;
 	case PROCESS_ENDED:
 		if (r.outcome == WORK_DEFERRED || r.outcome == WORK_CANCELED) {

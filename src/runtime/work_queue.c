@@ -77,6 +77,14 @@ void outside_end(struct pawl_runtime *rt, struct pawl_work *w, bool tell)
 	w->offer = NULL;
 }
 
+/* The runtime closes: the item stays in the queue, and with who has it. */
+void outside_leave(struct pawl_runtime *rt, struct pawl_work *w)
+{
+	worker_free(rt, w);
+	free(w->offer);
+	w->offer = NULL;
+}
+
 void effect_release_offer(struct pawl_runtime *rt, struct effect *e)
 {
 	struct pawl_error err = { 0 };
@@ -114,7 +122,7 @@ static void lost(struct pawl_runtime *rt, struct pawl_work *w, enum work_outcome
 
 static void look_at_queue(struct pawl_runtime *rt);
 
-/* It may have finished first. */
+/* It may have finished first, or given back what another one has already. */
 static void on_worker_gone(void *arg, unsigned events)
 {
 	struct pawl_work *w = arg;
@@ -126,7 +134,7 @@ static void on_worker_gone(void *arg, unsigned events)
 		return;
 	look_at_queue(rt);
 	w = map_get(&rt->offers, slice_of(id));
-	if (w && w->worker && w->worker->pidfd >= 0)
+	if (w && w->worker && w->worker->pidfd >= 0 && spawn_pidfd_has_ended(w->worker->pidfd))
 		lost(rt, w, WORK_STUCK, "gone", "is gone without a result");
 	free(id);
 }
@@ -192,13 +200,10 @@ static bool claimed(struct pawl_runtime *rt, struct pawl_work *w, const struct p
 	rt->claimed++;
 	rt->activities_started++;
 	atomic_store(&w->began_ns, now);
-	if (w->effect && w->effect->expiry)
-		w->effect->expiry->begun = true;
+	expiry_begun(rt, w->effect);
 	work_event(w, ACTIVITY_BEGIN);
-	if (w->effect && w->effect->noted) { /* that nobody had it */
-		rt->provider->ops->note(rt->provider, w->id, NULL);
-		w->effect->noted = false;
-	}
+	if (w->effect)
+		effect_note_clear(rt, w->effect); /* that nobody had it */
 	if (worker_watch(rt, k) == -ESRCH && s->state == PAWL_WORK_CLAIMED) {
 		work_watch(rt, w, now); /* gone already; not from in here, the provider is listing */
 		return true;
@@ -291,6 +296,8 @@ void outside_look(struct pawl_runtime *rt, struct pawl_work *w, int64_t now)
 	char *id = w->offer ? strdup(w->offer) : NULL;
 	struct os_process_id process;
 
+	if (w->offer && !id)
+		work_watch(rt, w, now + LOOK_AGAIN_MS * 1000000ll);
 	if (!id)
 		return;
 	look_at_queue(rt);
@@ -408,10 +415,12 @@ bool outside_find(struct pawl_runtime *rt, struct pawl_work *w)
 	if (!f || f->attempt != w->attempt || !is_of_this_boot(rt, w) || keep_offer(rt, w, f->id) < 0)
 		return false;
 	f->taken = true;
+	limit_adopt(rt, w);
 	if (!rt->scratch)
 		(void)work_dir_make(w, &err);
 	w->effect->dir = true;
-	messages_deliver_all(rt, w);
+	if (messages_deliver_all(rt, w, &err) < 0)
+		log_warning("instance '%s': messages did not reach activity '%s': %s", w->id, w->name, err.text);
 	return true;
 }
 

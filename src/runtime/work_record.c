@@ -3,6 +3,7 @@
 #include "runtime/work.h"
 #include "base/error.h"
 #include "runtime/carrier.h"
+#include "shim/shim.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -59,7 +60,34 @@ static void remove_dir(struct pawl_runtime *rt, const char *id, uint64_t seq)
 	char dir[640];
 
 	if (dir_path(rt, id, seq, dir, sizeof(dir)) == 0)
-		(void)os_remove_tree(rt->os, OS_CWD, dir, 8);
+		(void)os_remove_tree(rt->os, OS_CWD, dir, OS_TREE_DEPTH_MAX);
+}
+
+struct trimming {
+	const struct os *os;
+	const char *dir;
+};
+
+static int trim_entry(void *arg, const char *name)
+{
+	const struct trimming *t = arg;
+	char path[900];
+
+	if (strcmp(name, CARRIER_FILE) == 0 || strcmp(name, SHIM_LOG) == 0)
+		return 0;
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", t->dir, name) < sizeof(path))
+		(void)os_remove_any(t->os, OS_CWD, path);
+	return 0;
+}
+
+/* Of one that has failed the log stays, and what it was; not the gigabytes that it may have left. */
+static void trim_dir(struct pawl_runtime *rt, const char *id, uint64_t seq)
+{
+	char dir[640];
+	struct trimming t = { rt->os, dir };
+
+	if (dir_path(rt, id, seq, dir, sizeof(dir)) == 0)
+		(void)rt->os->list(rt->os->self, OS_CWD, dir, trim_entry, &t);
 }
 
 /* ---- the carrier ---- */
@@ -181,8 +209,12 @@ void activity_over(struct pawl_runtime *rt, struct instance *i, const struct ope
 
 	if (e->type == EVENT_ActivityFailed && is_dead(item, e))
 		bury(rt, i, item, &e->error, false);
-	else if (e->type == EVENT_ActivityCompleted && effect && effect->dir)
-		remove_dir(rt, i->id, item->seq); /* what is of use is in history now; of a failed one the log stays, to the end of the instance */
+	if (!effect || !effect->dir)
+		return;
+	if (e->type == EVENT_ActivityCompleted)
+		remove_dir(rt, i->id, item->seq); /* what is of use is in history now */
+	else
+		trim_dir(rt, i->id, item->seq);
 }
 
 void activity_requeued(struct pawl_runtime *rt, struct instance *i, const struct open_item *item)
@@ -200,5 +232,6 @@ void activity_held(struct pawl_runtime *rt, struct instance *i, const struct ope
 {
 	struct failure f = { .code = SLICE(""), .message = slice_of(item->last_error ? item->last_error : "") };
 
+	expiry_free(rt, effect_of(item)); /* its new attempts get all of their time */
 	bury(rt, i, item, &f, true);
 }

@@ -20,9 +20,12 @@
 
 /* ---- limits of one activity ---- */
 
-static uint32_t limit_of(const struct pawl_work *w)
+/* As it is now: it may have been read again since the attempt was made. */
+static uint32_t limit_of(const struct pawl_runtime *rt, const struct pawl_work *w)
 {
-	return w->activity.config ? w->activity.config->running_max : 0;
+	const struct config_activity *c = w->activity.config ? config_find_activity(&rt->config, w->name) : NULL;
+
+	return c ? c->running_max : 0;
 }
 
 static struct limit *limit_get(struct pawl_runtime *rt, const char *name)
@@ -64,13 +67,13 @@ static void dequeue(struct pawl_runtime *rt, struct pawl_work *w)
 /* Takes a place; false: there is none, and it waits for one (or memory is short, and it is not counted). */
 static bool limit_take(struct pawl_runtime *rt, struct pawl_work *w)
 {
-	uint32_t most = limit_of(w);
+	uint32_t most = limit_of(rt, w);
 	struct limit *l = most ? limit_get(rt, w->name) : NULL;
 
 	if (!l)
 		return true;
 	if (l->running >= most) {
-		work_queue_put(&l->blocked, w);
+		work_queue_put(&l->blocked[w->priority], w);
 		return false;
 	}
 	l->running++;
@@ -78,21 +81,41 @@ static bool limit_take(struct pawl_runtime *rt, struct pawl_work *w)
 	return true;
 }
 
+/* It runs already, so it is counted whatever the limit says. */
+void limit_adopt(struct pawl_runtime *rt, struct pawl_work *w)
+{
+	struct limit *l = limit_of(rt, w) ? limit_get(rt, w->name) : NULL;
+
+	if (!l)
+		return;
+	l->running++;
+	w->limit = l;
+}
+
+static struct pawl_work *blocked_take(struct limit *l)
+{
+	struct pawl_work *w = NULL;
+
+	for (unsigned priority = 0; priority < CREW_RANKS && !w; priority++)
+		w = work_queue_take(&l->blocked[priority]);
+	return w;
+}
+
+/* The place goes to the next that is still wanted; a canceled one on the way is freed by whoever takes it from the queue. */
 void limit_release(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	struct limit *l = w->limit;
+	struct pawl_work *next;
 
 	if (!l)
 		return;
 	w->limit = NULL;
 	l->running--;
-	struct pawl_work *next = work_queue_take(&l->blocked);
-	while (next && !next->effect) { /* canceled: the place is for the one behind it */
-		work_free(next);
-		next = work_queue_take(&l->blocked);
-	}
-	if (next)
-		enqueue(rt, next);
+	do {
+		next = blocked_take(l);
+		if (next)
+			enqueue(rt, next);
+	} while (next && !next->effect);
 }
 
 static int limit_free(void *arg, struct slice key, void *value)
@@ -164,15 +187,39 @@ static void expiry_begin(struct pawl_runtime *rt, struct effect *e, const struct
 	expiry_arm(rt, e->expiry);
 }
 
+/* An attempt runs, or has its own time to begin: only the limit of all of them together counts on. */
+void expiry_begun(struct pawl_runtime *rt, struct effect *e)
+{
+	if (!e || !e->expiry)
+		return;
+	e->expiry->begun = true;
+	expiry_arm(rt, e->expiry);
+}
+
+/* A worker's claim, and a thread that takes a function from the crew's list, are found out only now. */
+static bool is_due(struct pawl_runtime *rt, struct expiry *x)
+{
+	const struct pawl_work *w = x->effect->work;
+
+	if (w && w->running && w->kind == WORK_THREAD && atomic_load(&w->began_ns))
+		x->begun = true;
+	int64_t at = expiry_next(x);
+	return at && at <= rt->os->boot_ns(rt->os->self);
+}
+
 static void expire(struct pawl_runtime *rt, struct expiry *x)
 {
 	struct effect *e = x->effect;
 	struct open_item *item = view_find(&e->instance->view, e->seq);
-	bool late_start = !x->begun && x->start_by_ns && rt->os->boot_ns(rt->os->self) >= x->start_by_ns;
 	struct pawl_error err = { 0 };
 
 	if (!item)
 		return;
+	if (!is_due(rt, x)) {
+		expiry_arm(rt, x);
+		return;
+	}
+	bool late_start = !x->begun && x->start_by_ns && rt->os->boot_ns(rt->os->self) >= x->start_by_ns;
 	if (e->work)
 		work_cancel(rt, e->work);
 	heap_remove(&rt->timers, &e->node);
@@ -232,9 +279,7 @@ static void note_unregistered(struct pawl_runtime *rt, struct effect *e, const c
 
 static void note_clear(struct pawl_runtime *rt, struct effect *e)
 {
-	if (e->noted)
-		rt->provider->ops->note(rt->provider, e->instance->id, NULL);
-	e->noted = false;
+	effect_note_clear(rt, e);
 	e->looks = 0;
 }
 
@@ -268,6 +313,7 @@ bool work_adopt(struct pawl_runtime *rt, struct effect *e, const struct open_ite
 	expiry_begin(rt, e, w->activity.config);
 	if (find_running(rt, w))
 		return true;
+	expiry_begun(rt, e); /* it waits for its retry, not for a slot */
 	effect_forget_work(e);
 	work_free(w);
 	return false;
@@ -304,9 +350,9 @@ void work_look_again(struct pawl_runtime *rt, struct effect *e, const struct ope
 		work_start(rt, e, item, NULL);
 		return;
 	}
-	if (!w->unregistered || w->worker)
-		return; /* a worker has it */
-	if (!registry_activity(rt->registry, item->name, &activity)) {
+	if (!w->unregistered)
+		return;
+	if (w->worker || !registry_activity(rt->registry, item->name, &activity)) { /* a worker may give it back */
 		note_unregistered(rt, e, item->name);
 		return;
 	}
@@ -318,11 +364,13 @@ void work_look_again(struct pawl_runtime *rt, struct effect *e, const struct ope
 
 static bool has_slot(const struct pawl_runtime *rt, enum work_kind kind)
 {
-	uint32_t most = rt->config.workers.running_max;
+	uint32_t most = rt->config.workers.running_max, replaced = rt->config.workers.replaced_max;
 
+	if (rt->abandoned < replaced)
+		replaced = rt->abandoned;
 	if (kind == WORK_PROCESS && rt->processes_running >= rt->config.workers.processes_max)
 		return false;
-	return kind == WORK_OUTSIDE || !most || rt->threads_running + rt->processes_running + rt->claimed < most;
+	return kind == WORK_OUTSIDE || !most || rt->threads_running - replaced + rt->processes_running + rt->claimed < most;
 }
 
 /* Functions too, when they have limits of their own; else only programs and what goes outside look at those of the hub, as
@@ -361,6 +409,7 @@ static void begin(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	struct pawl_error err = { 0 };
 	struct effect *e = w->effect;
+	enum work_kind kind = w->kind;
 	bool unregistered = w->unregistered;
 	int rc = 0;
 
@@ -371,20 +420,20 @@ static void begin(struct pawl_runtime *rt, struct pawl_work *w)
 			e->looks++;
 		return;
 	}
-	messages_deliver_all(rt, w);
-	if (w->kind == WORK_THREAD && e->dir && work_dir_make(w, &err) == 0)
+	rc = messages_deliver_all(rt, w, &err); /* an attempt without them might wait for them for ever */
+	if (rc == 0 && kind == WORK_THREAD && e->dir && work_dir_make(w, &err) == 0)
 		record_state(w, NULL, 0, 0); /* what it said of a deferral is over */
-	if (w->kind != WORK_OUTSIDE && e->expiry) {
-		e->expiry->begun = true;
-		expiry_arm(rt, e->expiry);
-	}
-	if (w->kind == WORK_THREAD)
+	if (rc == 0 && kind == WORK_THREAD)
 		thread_begin(rt, w);
-	else
-		rc = w->kind == WORK_PROCESS ? process_begin(rt, w, &err) : outside_begin(rt, w, &err);
-	if (rc < 0)
+	else if (rc == 0)
+		rc = kind == WORK_PROCESS ? process_begin(rt, w, &err) : outside_begin(rt, w, &err);
+	if (rc < 0) {
 		begin_failed(rt, w, &err);
-	else if (!unregistered)
+		return;
+	}
+	if (kind == WORK_PROCESS)
+		expiry_begun(rt, e);
+	if (!unregistered)
 		e->looks = 0;
 }
 
@@ -409,8 +458,8 @@ void works_pump(struct pawl_runtime *rt)
 {
 	if (!may_begin(rt))
 		return;
-	for (unsigned kind = 0; kind < WORK_KINDS; kind++)
-		for (unsigned priority = 0; priority < CREW_RANKS && rt->queued[kind]; priority++)
+	for (unsigned priority = 0; priority < CREW_RANKS; priority++)
+		for (unsigned kind = 0; kind < WORK_KINDS; kind++)
 			pump_list(rt, (enum work_kind)kind, priority);
 }
 
@@ -533,8 +582,15 @@ static void deliver_crash(struct pawl_runtime *rt, const struct crash_mark *m)
 
 	if (e && !w && item->attempt == m->attempt)
 		w = work_prepare(rt, e, item, NULL);
-	if (!w || w->running || w->kind != WORK_THREAD)
+	if (!w || w->running)
 		return;
+	if (w->kind != WORK_THREAD) { /* it is no function any more */
+		if (!queued) {
+			effect_forget_work(e);
+			work_free(w);
+		}
+		return;
+	}
 	if (!queued)
 		heap_remove(&rt->timers, &e->node);
 	char code[32];
@@ -564,13 +620,14 @@ static int each_left(void *arg, const char *name)
 	uint64_t seq;
 	char dir[640];
 
-	if (text_parse_u64(slice_of(name), &seq) == 0 && !view_find(l->view, seq) &&
+	if (text_parse_u64(slice_of(name), &seq) == 0 && (!l->view || !view_find(l->view, seq)) &&
 	    l->rt->provider->ops->work_dir(l->rt->provider, l->id, seq, dir, sizeof(dir)) == 0)
 		process_end_leftover(dir);
 	return 0;
 }
 
-/* A program whose activity was canceled, or answered by a timeout, and the runtime was killed before it could tell. */
+/* A program whose activity was canceled, or answered by a timeout, or whose instance has ended (view NULL), and the
+ * runtime was killed before it could tell. */
 void works_left_behind(struct pawl_runtime *rt, const char *id, const struct view *view)
 {
 	struct left_behind l = { rt, id, view };
@@ -612,7 +669,7 @@ static int unblock(void *arg, struct slice key, void *value)
 	struct pawl_work *w;
 
 	(void)key;
-	while ((w = work_queue_take(&l->blocked)))
+	while ((w = blocked_take(l)))
 		enqueue(rt, w);
 	return 0;
 }

@@ -58,6 +58,8 @@ void work_finished(struct pawl_runtime *rt, struct crew_job *job)
 		log_notice("activity '%s' of '%s' has returned after all; its result is not wanted any more", w->name, w->id);
 	}
 	w->running = false;
+	if (w->effect && atomic_load(&w->began_ns))
+		expiry_begun(rt, w->effect);
 	work_result(rt, w);
 }
 

@@ -18,7 +18,8 @@ static int open_ours(int work, const char *name, int flags)
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+	/* What is of another user was not made by a shim, but put there to be written to. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && (flags & O_EXCL || st.st_uid == geteuid()))
 		return fd;
 	close(fd);
 	return -ELOOP;
@@ -38,17 +39,20 @@ int open_new(int work, const char *name)
 int claim_open(struct claim *c, int work)
 {
 	int fd = open_ours(work, SHIM_CLAIM, 0);
+	struct stat st;
 
 	if (fd == -ELOOP || fd == -ENXIO)
 		fd = open_new(work, SHIM_CLAIM);
 	if (fd < 0)
 		return fd;
-	/* The lock is the first thing: what an earlier shim may still be writing is left alone. */
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0) {
+	/* The lock is the first thing: what an earlier shim may still be writing is left alone. Without its name it is the
+	 * claim of an attempt that was given up before we had the lock. */
+	int r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : fstat(fd, &st) < 0 ? -errno : st.st_nlink ? 0 : -EBUSY;
+	if (r == 0 && ftruncate(fd, 0) == 0) {
 		c->fd = fd;
 		return 0;
 	}
-	int r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	r = r == -EWOULDBLOCK ? -EBUSY : r < 0 ? r : -errno;
 	close(fd);
 	return r;
 }

@@ -1,15 +1,18 @@
 /*
  * e2e_clock.c - for LD_PRELOAD: a wall clock that is wrong by as many seconds as the file $E2E_CLOCK says, at any moment;
- * all other clocks stay as they are. And another boot: the boot id is read from the file $E2E_BOOT.
+ * all other clocks stay as they are. Another boot: the boot id is read from the file $E2E_BOOT. And a death at a certain
+ * moment: who makes a file whose path ends with $E2E_DIE_MAKING is killed.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static long offset(void)
 {
@@ -67,4 +70,41 @@ int open64(const char *path, int flags, ...)
 	mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
 	va_end(args);
 	return real(other_path(path), flags, mode);
+}
+
+static void die_making(const char *path, int flags)
+{
+	const char *end = getenv("E2E_DIE_MAKING");
+	size_t len = strlen(path), end_len = end ? strlen(end) : 0;
+
+	if (end_len && flags & O_CREAT && len >= end_len && strcmp(path + len - end_len, end) == 0)
+		kill(getpid(), SIGKILL);
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+	static int (*real)(int, const char *, int, ...);
+	va_list args;
+
+	die_making(path, flags);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "openat");
+	va_start(args, flags);
+	mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	return real(dir, path, flags, mode);
+}
+
+int openat64(int dir, const char *path, int flags, ...)
+{
+	static int (*real)(int, const char *, int, ...);
+	va_list args;
+
+	die_making(path, flags);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "openat64");
+	va_start(args, flags);
+	mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	return real(dir, path, flags, mode);
 }

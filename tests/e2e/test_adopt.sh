@@ -241,6 +241,107 @@ a_stop_leaves_programs_running_for_the_next_start() {
 	expect_eq "runs" 1 "$(wc -l <"$dir/ran")"
 }
 
+what_an_instance_that_has_ended_left_running_is_ended_by_the_next() {
+	new_hub
+	needs yaml
+	_with_boot
+	cat /proc/sys/kernel/random/boot_id >"$dir/boot"
+	_waiting_script long
+	E2E_DIE_MAKING=/work/2/cancel start_ready
+	start race r long
+	wait_for "the program to run" test -s "$dir/pid"
+	"$PAWL" -q raise r stop -d x
+	wait_for "the runtime to die" _is_gone "$runtime"
+	expect_eq "status" Completed "$(status_of r)"
+	kill -0 "$(cat "$dir/pid")" || fail "the program was ended before the runtime died"
+	start_ready
+	wait_for "the program to be ended" _is_over "$dir/pid"
+}
+
+adopted_programs_count_in_the_limit_of_their_activity() {
+	_begin "activities: {long: {exec: [$dir/activities/long], running_max: 1}}"
+	_waiting_script long
+	start once a long
+	wait_for "the program to run" test -s "$dir/pid"
+	start once b long
+	kill_runtime
+	start_ready
+	sleep 0.5 # long enough for a second one to begin
+	expect_eq "programs that run" 1 "$(wc -l <"$dir/ran")"
+	touch "$dir/go"
+	expect_output a "attempt 1"
+	expect_output b "attempt 1"
+}
+
+an_adopted_program_has_begun_in_time() {
+	_begin "activities: {long: {exec: [$dir/activities/long], schedule_to_start: 300ms}}"
+	_waiting_script long
+	start once o long
+	wait_for "the program to run" test -s "$dir/pid"
+	kill_runtime
+	start_ready
+	sleep 0.6
+	touch "$dir/go"
+	expect_output o "attempt 1"
+}
+
+the_time_to_a_retry_is_not_the_time_to_a_start() {
+	_begin "activities: {flop: {exec: [$dir/activities/flop], schedule_to_start: 300ms, retry: {max_attempts: 2, first: 1500ms}}}"
+	_script flop <<-'EOS'
+		[ "$PAWL_ATTEMPT" -gt 1 ] && echo good
+	EOS
+	start once o flop
+	wait_events o ActivityRetrying 1
+	kill_runtime
+	start_ready
+	expect_output o good
+}
+
+what_a_worker_has_begun_in_time_may_take_longer() {
+	_begin 'activities: {slow: {run_by: worker, schedule_to_start: 1s}}'
+	start once o slow
+	"$PAWL" work serve -a slow -- sh -c 'sleep 1.5; echo made' >"$dir/worker" 2>&1 &
+	pids="$pids $!"
+	expect_output o made
+}
+
+# The runtime sees the end of the first worker, and what both did before, at the same moment.
+_take_for() { # PID
+	try "$PAWL" work take -a slow --pid "$1"
+	[ "$code" -eq 0 ] && eval "$out"
+}
+
+a_worker_that_gave_back_and_ended_is_not_mistaken_for_the_next_one() {
+	local first second
+	_begin 'activities: {slow: {run_by: worker}}'
+	start once o slow
+	sleep 600 & first=$!
+	sleep 600 & second=$!
+	pids="$pids $first $second"
+	wait_for "the item" _take_for $first
+	wait_for "the worker to be seen" _says "taken by worker '$first'"
+	kill -STOP "$runtime"
+	expect 0 "$PAWL" work give-back
+	kill $first
+	wait_for "the next one to have it" _take_for $second
+	wait $first 2>/dev/null
+	kill -CONT "$runtime"
+	wait_for "the next one to be seen" _says "taken by worker '$second'"
+	sleep 0.2
+	expect 0 "$PAWL" work done -d made
+	expect_output o made
+	expect_eq "attempts that failed" 0 "$(count_events o ActivityRetrying)"
+}
+
+a_stop_while_outside_work_is_claimed_and_more_is_blocked_frees_each_once() {
+	_begin 'activities: {slow: {run_by: worker, running_max: 2}}'
+	for id in a b c d; do start once $id slow; done
+	wait_for "two items" sh -c "[ \$(ls '$hub/work/ready/slow' | wc -l) -eq 2 ]"
+	expect 0 "$PAWL" work take -a slow --pid $$
+	wait_for "the worker to be seen" _says "taken by worker"
+	stop_runtime
+}
+
 # ---- silence and time ----
 
 a_stopped_activity_is_ended_when_its_heartbeat_is_too_old() {
@@ -303,6 +404,76 @@ all_attempts_together_have_a_limit() {
 	_begin "activities: {forever: {exec: [sleep, 600], timeout: 200ms, grace: 100ms, schedule_to_close: 1s, retry: {max_attempts: 100, first: 100ms}}}"
 	_reported r forever
 	expect_match "what is reported" "^timeout schedule-to-close final: all its attempts" "$out"
+}
+
+# ---- what an activity does to its work directory ----
+
+directories_in_place_of_its_files_are_removed() {
+	_begin "activities: {evil: {exec: [$dir/activities/evil], retry: {max_attempts: 2, first: 20ms}}}"
+	_script evil <<-'EOS'
+		[ "$PAWL_ATTEMPT" -gt 1 ] && cat && exit
+		for f in retry_after cancel input claim result log heartbeat progress carrier; do rm -f $f && mkdir -p $f/sub; done
+		exit 1
+	EOS
+	start once o "evil input"
+	expect_output o input
+}
+
+links_in_place_of_its_files_are_not_followed() {
+	local f names='retry_after cancel input claim result log heartbeat progress carrier'
+	_begin "activities: {evil: {exec: [$dir/activities/evil], retry: {max_attempts: 2, first: 20ms}}}"
+	mkdir "$dir/victim"
+	for f in $names; do echo precious >"$dir/victim/$f"; done
+	_script evil <<-EOS
+		for f in $names messages; do rm -f \$f; ln -s '$dir/victim/'\$f \$f; done
+		rm messages && ln -s '$dir/victim' messages
+		touch '$dir/linked.'\$PAWL_ATTEMPT
+		while [ ! -e '$dir/go' ]; do sleep 0.02; done
+		exit 1
+	EOS
+	start talker o evil
+	wait_for "the links" test -e "$dir/linked.1"
+	expect 0 "$PAWL" raise o say -d hello
+	wait_events o ActivityMessageSent 1
+	expect 0 "$PAWL" activities o
+	kill_runtime
+	start_ready
+	touch "$dir/go"
+	expect 3 "$PAWL" -q wait o --timeout "${patience}s"
+	expect_eq "what the links lead to" "$(for f in $names; do echo precious; done)" "$(cat "$dir"/victim/*)"
+	expect_eq "files there" 9 "$(ls -A "$dir/victim" | wc -l)"
+}
+
+pipes_in_place_of_its_files_hold_up_nobody() {
+	_begin
+	_script evil <<-EOS
+		for f in retry_after cancel input claim result heartbeat progress carrier; do rm -f \$f; mkfifo \$f; done
+		touch '$dir/made'
+		sleep 0.5
+		exit 75
+	EOS
+	start report o "evil input"
+	wait_for "the pipes" test -e "$dir/made"
+	expect 0 timeout 5 "$PAWL" activities o
+	kill_runtime
+	start_ready
+	start once n "nap 1"
+	expect_output n slept
+}
+
+a_deep_tree_goes_with_its_activity() {
+	_begin
+	_script deep <<-'EOS'
+		mkdir -p 1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16
+		exit "$(cat)"
+	EOS
+	start report a "deep 0"
+	expect 0 "$PAWL" -q wait a --timeout "${patience}s"
+	expect_no_file "$hub/archive/a/work/2"
+	start report b "deep 100"
+	expect 0 "$PAWL" -q wait b --timeout "${patience}s"
+	expect 0 "$PAWL" purge b
+	expect_no_file "$hub/archive/b"
 }
 
 # ---- functions ----

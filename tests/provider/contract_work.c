@@ -569,6 +569,22 @@ static void drain(struct contract *c)
 	(void)c->ops->work_changed(c->p);
 }
 
+static int no_message(void *arg, struct pawl_message *message)
+{
+	(void)arg;
+	fail_msg("a message '%s' comes from nowhere", message->name ? message->name : "");
+	return 0;
+}
+
+/* Without looking everywhere: what was noticed has to be enough. */
+static bool has_changed(struct contract *c)
+{
+	int64_t again_ms = -1;
+
+	assert_int_equal(c->ops->receive(c->p, false, no_message, NULL, &again_ms, NULL), 0);
+	return c->ops->work_changed(c->p);
+}
+
 static void changes_are_told(void **state)
 {
 	struct contract *c = *state;
@@ -581,19 +597,40 @@ static void changes_are_told(void **state)
 	assert_false(c->ops->work_changed(c->p));
 	work_claims(w, "w1", id);
 	assert_true(is_readable(c));
-	assert_true(c->ops->work_changed(c->p));
+	assert_true(has_changed(c));
 	drain(c);
 	assert_int_equal(c->ops->give_back(w, id, "w1", NULL), 0);
 	assert_true(is_readable(c));
-	assert_true(c->ops->work_changed(c->p));
+	assert_true(has_changed(c));
 	drain(c);
 	work_claims(w, "w1", id);
 	finish(w, id, 0, NULL, NULL, 0);
 	assert_true(is_readable(c));
-	assert_true(c->ops->work_changed(c->p));
+	assert_true(has_changed(c));
 	drain(c);
 	assert_int_equal(c->ops->release(c->p, id, NULL), 0);
 	assert_false(c->ops->work_changed(c->p));
+}
+
+/* Nor the other way round: both are told of by one descriptor. */
+static void asking_for_changes_takes_no_message(void **state)
+{
+	struct contract *c = *state;
+	struct pawl_provider *w = contract_client(c);
+	const struct pawl_work_item item = work_item(7);
+	const struct pawl_message raise = contract_raise("a", "e", "x");
+	struct contract_inbox inbox;
+	char id[PAWL_WORK_ID_MAX + 1];
+
+	work_offer(c, &item, id);
+	drain(c);
+	contract_send(w, &raise);
+	work_claims(w, "w1", id);
+	(void)c->ops->work_changed(c->p);
+	assert_true(is_readable(c));
+	contract_receive(c, &inbox, 1);
+	contract_ack_all(c, &inbox);
+	assert_int_equal(work_look(c->p, id).state, PAWL_WORK_CLAIMED);
 }
 
 static void work_dirs(void **state)
@@ -632,6 +669,7 @@ static const struct CMUnitTest tests[] = {
 	WORK_SPEC("work: items outlive the owner, workers go on meanwhile", outlives_the_owner),
 	WORK_SPEC("work: a look stops when it is told to, and items may be released in it", looked_at_in_order),
 	WORK_SPEC("work: claims, finishes and give-backs are told to the owner", changes_are_told),
+	WORK_SPEC("work: asking for changes takes no message", asking_for_changes_takes_no_message),
 	WORK_SPEC("work: a work directory is absolute, or there are none", work_dirs),
 };
 const struct contract_group contract_work = CONTRACT_GROUP(tests);

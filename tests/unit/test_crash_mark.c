@@ -557,17 +557,18 @@ static void note(int signal, siginfo_t *info, void *context)
 	told_pid = info->si_pid;
 }
 
+/* SIGABRT, as qemu-user dies when another process sends it SIGILL, SIGFPE or SIGSEGV. */
 static void is_told_who(void)
 {
 	struct sigaction act = { .sa_sigaction = note, .sa_flags = SA_SIGINFO };
 	pid_t victim = getpid(), pid;
 
 	crash_marks_close(marks);
-	sigaction(SIGILL, &act, NULL);
+	sigaction(SIGABRT, &act, NULL);
 	if (crash_marks_open(&marks, path, SLOTS, true, NULL, NULL, NULL) < 0)
 		_exit(99);
 	if ((pid = fork()) == 0) {
-		kill(victim, SIGILL);
+		kill(victim, SIGABRT);
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
@@ -580,7 +581,7 @@ static void test_the_handler_of_before_is_told_who_sent_it(void **state)
 {
 	(void)state;
 	int status = in_child(is_told_who);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && getenv("RUNNER") && *getenv("RUNNER")) {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && getenv("RUNNER") && strstr(getenv("RUNNER"), "qemu")) {
 		print_message("skipped: the emulator does not hand on who has sent a signal\n");
 		skip();
 	}

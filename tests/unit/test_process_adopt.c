@@ -248,7 +248,7 @@ static void test_the_shim_of_an_adopted_one_may_hang(void **state)
 	job_wait_at(&j, j.p->deadline_ns);
 	expect_end_of(c.shim.pid);
 	expect_end_of(atol(pid));
-	expect(&j, WORK_STUCK, "gone", NULL);
+	expect(&j, WORK_TIMEOUT, "timeout", NULL);
 }
 
 static void test_a_cancel_of_the_runtime_before_has_its_backstop(void **state)

@@ -49,7 +49,7 @@ static bool emulated(void)
 {
 	const char *runner = getenv("RUNNER");
 
-	return runner && *runner;
+	return runner && strstr(runner, "qemu");
 }
 
 /* time and files */
@@ -183,6 +183,8 @@ struct claim_seen {
 static void see_line(struct claim_seen *c, const char *line)
 {
 	c->end = strcmp(line, "end") == 0;
+	if (strcmp(line, "synced 1") == 0)
+		return;
 	if (sscanf(line, "attempt %ld", &c->attempt) == 1 || sscanf(line, "boot %63s", c->boot) == 1 || c->end)
 		return;
 	if (sscanf(line, "pidns %llu", &c->pidns) == 1 || sscanf(line, "shim %d %lld", &c->shim, &c->shim_ticks) == 2)
@@ -837,6 +839,18 @@ static void disturb(void)
 		_exit(98);
 }
 
+/* The signals of a line of /proc/PID/status, signal N as bit N - 1. glibc's posix_spawn, as of make, has 32 and 33 ignored,
+ * and to qemu-user's guests these two of the host are out of reach. */
+static unsigned long long signals_in(const char *status, const char *name)
+{
+	unsigned long long mask = ~0ULL;
+	const char *at = strstr(status, name);
+
+	assert_non_null(at);
+	assert_int_equal(sscanf(at + strlen(name), ":\t%llx", &mask), 1);
+	return emulated() ? mask & ~(3ULL << 31) : mask;
+}
+
 static void an_activity_starts_with_clean_signals_and_three_descriptors(void **state)
 {
 	static const char script[] = "grep -E 'Sig(Blk|Ign)' /proc/self/status; "
@@ -855,8 +869,8 @@ static void an_activity_starts_with_clean_signals_and_three_descriptors(void **s
 	unsetenv("LIGHT");
 	char *result = contents("result"), expected[256];
 	snprintf(expected, sizeof(expected), "\n0\n1\n2\n%s\ngreen\n", work);
-	assert_non_null(strstr(result, "SigBlk:\t0000000000000000"));
-	assert_non_null(strstr(result, "SigIgn:\t0000000000000000"));
+	assert_int_equal(signals_in(result, "SigBlk"), 0);
+	assert_int_equal(signals_in(result, "SigIgn"), 0);
 	char *fds = strstr(result, "\n0\n");
 	assert_non_null(fds);
 	/* The shell's own (a script, a directory) are above 2 and come between. */
