@@ -45,6 +45,15 @@ fuzzer() {
 		clang -fsanitize=fuzzer,address -x c - -o /dev/null
 }
 
+# The examples' worker and web server; python3-minimal has not all of it.
+python() {
+	python3 -c 'import http.server, json, threading'
+}
+
+http_client() {
+	have curl || have wget
+}
+
 # The run-time libraries of the clang that is there: their package is called differently from release to release.
 clang_runtime() {
 	major=$(clang --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p' | head -n 1)
@@ -72,6 +81,11 @@ wanted() {
 		need libcmocka-dev cmocka
 		need clang have clang
 		need libsqlite3-dev header sqlite3.h
+		need python3 have python3
+		need python3 python
+		need curl http_client
+		need procps have pgrep
+		need mount have mount
 		;;
 	fuzz)
 		wanted check

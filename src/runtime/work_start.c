@@ -268,7 +268,8 @@ static void note_unregistered(struct pawl_runtime *rt, struct effect *e, const c
 	int64_t wait = (int64_t)UNREGISTERED_FIRST_MS << (e->looks < 5 ? e->looks : 5);
 	char text[512];
 
-	if (e->looks++ == 0) {
+	e->looks++;
+	if (!e->noted) {
 		snprintf(text, sizeof(text), "it waits for activity '%s', which is not registered: add it to the program, a plugin, the configuration or an activity directory, or let a worker take it (pawl work)", name);
 		log_warning("instance '%s': %s", e->instance->id, text);
 		rt->provider->ops->note(rt->provider, e->instance->id, text);
