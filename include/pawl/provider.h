@@ -242,11 +242,11 @@ struct pawl_provider_ops {
 	int (*offer)(struct pawl_provider *p, const struct pawl_work_item *item, char *id_out, struct pawl_error *err);
 	int (*release)(struct pawl_provider *p, const char *id, struct pawl_error *err);
 	int (*cancel_work)(struct pawl_provider *p, const char *id, struct pawl_error *err);
-	/* All items, in the order in which they are to be taken. `done`: outcomes are read too. Stops with the callback's
-	 * value if not 0. The callback may release, offer and cancel. Anybody may look. An item whose outcome cannot be
+	/* All items, in the order in which they are to be taken. `done`: outcomes are read too, of those that are wanted
+	 * (NULL: of all). Stops with the callback's value if not 0. The callback may release, offer and cancel. Anybody may look. An item whose outcome cannot be
 	 * read is left out this time and told of in the log. Owner: sessions of dead workers end here. */
-	int (*each_work)(struct pawl_provider *p, bool done, int (*each)(void *arg, const struct pawl_work_status *status),
-	                 void *arg, struct pawl_error *err);
+	int (*each_work)(struct pawl_provider *p, bool done, bool (*wanted)(void *arg, const char *id),
+	                 int (*each)(void *arg, const struct pawl_work_status *status), void *arg, struct pawl_error *err);
 	/* Something may have been claimed, finished or given back since the last call, as far as the last receive has noticed:
 	 * when poll_fd is readable, first receive, then ask. (Were asking to take in what the kernel tells, messages among it
 	 * would be noticed while poll_fd has nothing more to tell.) receive with rescan sets it too. */

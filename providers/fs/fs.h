@@ -294,7 +294,7 @@ int fs_work_dir(struct pawl_provider *p, const char *instance, uint64_t seq, cha
 int fs_offer(struct pawl_provider *p, const struct pawl_work_item *item, char *id_out, struct pawl_error *err);
 int fs_release(struct pawl_provider *p, const char *id, struct pawl_error *err);
 int fs_cancel_work(struct pawl_provider *p, const char *id, struct pawl_error *err);
-int fs_each_work(struct pawl_provider *p, bool done, int (*each)(void *arg, const struct pawl_work_status *status), void *arg, struct pawl_error *err);
+int fs_each_work(struct pawl_provider *p, bool done, bool (*wanted)(void *arg, const char *id), int (*each)(void *arg, const struct pawl_work_status *status), void *arg, struct pawl_error *err);
 bool fs_work_changed(struct pawl_provider *p);
 int fs_claim(struct pawl_provider *p, const struct pawl_work_wanted *wanted, struct pawl_work_item **out, struct pawl_error *err);
 int fs_renew(struct pawl_provider *p, const char *id, const char *worker, const char *progress, struct pawl_error *err);

@@ -24,6 +24,7 @@ struct look {
 	struct entry *entries;
 	size_t count, cap;
 	bool full, no_memory;
+	bool (*wanted)(void *arg, const char *id); /* whose outcome is wanted; NULL = any */
 	/* the directory that is listed */
 	int dir;
 	enum pawl_work_state place;
@@ -282,6 +283,7 @@ static int tell(struct look *l, struct entry *e, bool done, int (*each)(void *ar
 
 	if (!f && e->facts) /* released by the callback of an earlier item */
 		return 0;
+	done = done && e->state == PAWL_WORK_DONE && (!l->wanted || l->wanted(arg, e->id));
 	if (!f)
 		f = facts_load(l, e, err);
 	if (!f)
@@ -296,7 +298,7 @@ static int tell(struct look *l, struct entry *e, bool done, int (*each)(void *ar
 	};
 	snprintf(s.worker, sizeof(s.worker), "%s", e->holder.worker);
 	s.canceled = f->canceled;
-	int rc = e->state == PAWL_WORK_READY ? 0 : read_work(l, e, &s, done, message, &output);
+	int rc = e->state == PAWL_WORK_READY || (e->state == PAWL_WORK_DONE && !done) ? 0 : read_work(l, e, &s, done, message, &output);
 	if (rc < 0) {
 		log_warning("cannot read what '%s' has to say: %s; it stays and is looked at again", e->id,
 		            strerror(-rc));
@@ -354,11 +356,11 @@ static int look(struct look *l, bool done, int (*each)(void *arg, const struct p
 	return 0;
 }
 
-int fs_each_work(struct pawl_provider *p, bool done, int (*each)(void *arg, const struct pawl_work_status *status),
-                 void *arg, struct pawl_error *err)
+int fs_each_work(struct pawl_provider *p, bool done, bool (*wanted)(void *arg, const char *id),
+                 int (*each)(void *arg, const struct pawl_work_status *status), void *arg, struct pawl_error *err)
 {
 	struct fs *fs = fs_of(p);
-	struct look l = { .fs = fs };
+	struct look l = { .fs = fs, .wanted = wanted };
 	int rc = queue_get(fs, &l.q, err);
 
 	if (rc < 0)

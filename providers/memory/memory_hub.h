@@ -138,7 +138,7 @@ char *work_copy_bytes(const char *data, size_t len, bool *failed);
 int memory_offer(struct pawl_provider *p, const struct pawl_work_item *item, char *id_out, struct pawl_error *err);
 int memory_release(struct pawl_provider *p, const char *id, struct pawl_error *err);
 int memory_cancel_work(struct pawl_provider *p, const char *id, struct pawl_error *err);
-int memory_each_work(struct pawl_provider *p, bool done, int (*each)(void *arg, const struct pawl_work_status *status), void *arg,
+int memory_each_work(struct pawl_provider *p, bool done, bool (*wanted)(void *arg, const char *id), int (*each)(void *arg, const struct pawl_work_status *status), void *arg,
 		     struct pawl_error *err);
 bool memory_work_changed(struct pawl_provider *p);
 

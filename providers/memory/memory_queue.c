@@ -231,7 +231,7 @@ static void snap_free(struct pawl_work_status *s, void *item)
 	free((void *)(uintptr_t)s->output);
 }
 
-static void snap_all(struct hub *h, struct snapshot *s, bool done)
+static void snap_all(struct hub *h, struct snapshot *s, bool done, bool (*wanted)(void *arg, const char *id), void *arg)
 {
 	size_t count = 0;
 
@@ -240,7 +240,7 @@ static void snap_all(struct hub *h, struct snapshot *s, bool done)
 	s->items = calloc(count + 1, sizeof(*s->items));
 	s->failed = !s->items;
 	for (const struct work *w = h->work; w && !s->failed; w = w->next)
-		snap_one(s, w, done);
+		snap_one(s, w, done && (!wanted || wanted(arg, w->item->id)));
 }
 
 static bool session_in_use(const struct hub *h, const char *session)
@@ -252,7 +252,7 @@ static bool session_in_use(const struct hub *h, const char *session)
 }
 
 /* The callback is called without the lock, on copies. */
-int memory_each_work(struct pawl_provider *base, bool done,
+int memory_each_work(struct pawl_provider *base, bool done, bool (*wanted)(void *arg, const char *id),
                      int (*each)(void *arg, const struct pawl_work_status *status), void *arg, struct pawl_error *err)
 {
 	struct memory_provider *p = memory_of(base);
@@ -261,7 +261,7 @@ int memory_each_work(struct pawl_provider *base, bool done,
 	pthread_mutex_lock(&p->hub->lock);
 	if (p->hub->owner == p)
 		sessions_sweep(p->hub, session_in_use);
-	snap_all(p->hub, &s, done);
+	snap_all(p->hub, &s, done, wanted, arg);
 	pthread_mutex_unlock(&p->hub->lock);
 	int rc = s.failed ? err_nomem(err) : 0;
 	for (size_t i = 0; i < s.count; i++) {

@@ -170,7 +170,7 @@ static int list(struct cli *c)
 	out_begin(&l.out, c, columns, true);
 	l.out.hide_empty = true;
 	if (!c->opt[OPT_DEAD])
-		rc = c->provider->ops->each_work(c->provider, true, list_item, &l, &c->err);
+		rc = c->provider->ops->each_work(c->provider, true, NULL, list_item, &l, &c->err);
 	if (rc == 0)
 		rc = c->provider->ops->each_dead(c->provider, list_letter, &l, &c->err);
 	int end = out_end(&l.out, &c->err);
@@ -253,7 +253,7 @@ static int find(struct lookup *l)
 	int rc = c->provider->ops->each_dead(c->provider, find_letter, l, &c->err);
 
 	if (rc == 0)
-		rc = c->provider->ops->each_work(c->provider, true, find_item, l, &c->err);
+		rc = c->provider->ops->each_work(c->provider, true, NULL, find_item, l, &c->err);
 	if (rc >= 0 && !l->found)
 		rc = err_set(&c->err, PAWL_ENOTFOUND, "the queue has no '%.300s': `%s queue` lists what is there",
 			l->id, c->program);

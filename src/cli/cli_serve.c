@@ -230,7 +230,7 @@ static void beat(struct serve *s)
 	else if (rc == PAWL_ENOTFOUND)
 		stop_program(s, STOP_LOST);
 	if (rc < 0 && s->stop != STOP_ASKED) {
-		rc = work_explain(c, rc, s->item->id, s->worker);
+		rc = work_explain(c, rc, s->item->id, s->worker, s->item->work_dir);
 		cli_note(c, "%s", c->err.text[0] ? c->err.text : pawl_strerror(rc));
 	}
 }
@@ -384,7 +384,7 @@ static int serve_item(struct serve *s, const struct pawl_work_item *item)
 		struct spawn_status status = run_to_end(s);
 		rc = tell(s, &status);
 		if (rc == PAWL_ENOTFOUND || rc == PAWL_ECANCELED) {
-			rc = work_explain(c, rc, item->id, s->worker);
+			rc = work_explain(c, rc, item->id, s->worker, NULL);
 			cli_note(c, "%s", c->err.text);
 			rc = 0;
 		}

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "history/payload.h"
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -98,8 +100,23 @@ void work_env_fill(struct work_env *env, const struct cli *c, const struct pawl_
 	}
 }
 
-int work_explain(struct cli *c, int rc, const char *item, const char *worker)
+/* Out of the queue: because nobody wants it (its directory has `cancel`, or is gone with its instance), or because somebody
+ * else is to do it. */
+static bool is_canceled(const struct cli *c, const char *dir)
 {
+	char path[PATH_MAX];
+	struct os_stat st;
+
+	if (!dir || !*dir)
+		return false;
+	snprintf(path, sizeof(path), "%s/cancel", dir);
+	return c->os->stat(c->os->self, OS_CWD, dir, &st) == -ENOENT || c->os->stat(c->os->self, OS_CWD, path, &st) == 0;
+}
+
+int work_explain(struct cli *c, int rc, const char *item, const char *worker, const char *dir)
+{
+	if (rc == PAWL_ENOTFOUND && is_canceled(c, dir))
+		rc = PAWL_ECANCELED;
 	if (rc == PAWL_ECANCELED)
 		return err_set(&c->err, rc, "'%s' was canceled: stop it, clean up, and leave it", item);
 	if (rc == PAWL_ENOTFOUND)
@@ -300,7 +317,7 @@ static int beat(struct cli *c, const char *arg, const char *progress)
 	if (rc < 0)
 		return rc;
 	rc = c->provider->ops->renew(c->provider, h.item, h.worker, progress, &c->err);
-	return work_explain(c, rc, h.item, h.worker);
+	return work_explain(c, rc, h.item, h.worker, getenv("PAWL_WORK"));
 }
 
 static int heartbeat(struct cli *c)
@@ -342,7 +359,7 @@ static int finish(struct cli *c, enum work_code code)
 	if (rc == 0) {
 		rc = c->provider->ops->finish(c->provider, h.item, h.worker, (int)code, output, len,
 			c->opt[OPT_MESSAGE], delay_ms, &c->err);
-		rc = work_explain(c, rc, h.item, h.worker);
+		rc = work_explain(c, rc, h.item, h.worker, NULL);
 	}
 	free(output);
 	return rc;
@@ -376,7 +393,7 @@ static int give_back(struct cli *c)
 	if (rc < 0)
 		return rc;
 	rc = c->provider->ops->give_back(c->provider, h.item, h.worker, &c->err);
-	return work_explain(c, rc, h.item, h.worker);
+	return work_explain(c, rc, h.item, h.worker, NULL);
 }
 
 /* ---- the verb ---- */

@@ -37,7 +37,8 @@ void work_env_fill(struct work_env *env, const struct cli *c, const struct pawl_
 bool work_absolute(const char *path, char out[PATH_MAX]);
 
 /* In words for people, with what to do: PAWL_ESTATE when it is not this worker's any more. */
-int work_explain(struct cli *c, int rc, const char *item, const char *worker) PAWL_MUST_USE;
+/* dir: its work directory, to tell what was canceled from what was taken back; NULL: it does not matter. */
+int work_explain(struct cli *c, int rc, const char *item, const char *worker, const char *dir) PAWL_MUST_USE;
 
 int work_serve(struct cli *c); /* cli_serve.c */
 

@@ -625,7 +625,8 @@ static int linux_random(void *self, void *out, size_t len)
 
 /* State letter and start time (fields 3 and 22). The name before them may hold blanks and parentheses: only the last
  * ')' ends it. */
-static int proc_stat(int32_t pid, char *state, uint64_t *start)
+/* *dead: it waits to be reaped. One whose first thread has ended shows as a zombie too, but the others go on. */
+static int proc_stat(int32_t pid, bool *dead, uint64_t *start)
 {
 	char path[32], text[1024], *p;
 	int r;
@@ -638,8 +639,10 @@ static int proc_stat(int32_t pid, char *state, uint64_t *start)
 	if (!p || p[1] != ' ' || !p[2])
 		return -EIO;
 	p += 2;
-	*state = *p;
+	*dead = *p == 'Z' || *p == 'X' || *p == 'x';
 	for (int field = 3; field < 22; field++) {
+		if (field == 20 && strtol(p, NULL, 10) > 1)
+			*dead = false;
 		p = strchr(p, ' ');
 		if (!p)
 			return -EIO;
@@ -652,12 +655,12 @@ static int proc_stat(int32_t pid, char *state, uint64_t *start)
 static int linux_self_id(void *self, struct os_process_id *id)
 {
 	struct os_process_id me = { .pid = (int32_t)getpid() };
-	char state;
+	bool dead;
 	int r;
 
 	r = linux_boot_id(self, me.boot_id);
 	if (!r)
-		r = proc_stat(me.pid, &state, &me.start_ticks);
+		r = proc_stat(me.pid, &dead, &me.start_ticks);
 	if (!r)
 		*id = me;
 	return r;
@@ -667,17 +670,17 @@ static int linux_self_id(void *self, struct os_process_id *id)
 static int linux_process_id(void *self, int32_t pid, struct os_process_id *id)
 {
 	struct os_process_id it = { .pid = pid };
-	char state;
+	bool dead;
 	int r = linux_boot_id(self, it.boot_id);
 
 	if (r)
 		return r;
 	if (pid <= 0 || (kill((pid_t)pid, 0) < 0 && errno == ESRCH))
 		return -ESRCH;
-	r = proc_stat(pid, &state, &it.start_ticks);
+	r = proc_stat(pid, &dead, &it.start_ticks);
 	if (r == -ENOENT && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
 		return -ESRCH;
-	if (!r && (state == 'Z' || state == 'X' || state == 'x'))
+	if (!r && dead)
 		return -ESRCH;
 	*id = it;
 	return 0;
@@ -687,16 +690,17 @@ static int linux_process_id(void *self, int32_t pid, struct os_process_id *id)
  * start its work a second time beside it, taking it for alive ends at the latest with its time-out. */
 static bool linux_is_alive(void *self, const struct os_process_id *id)
 {
-	char boot[OS_BOOT_ID_SIZE], state;
+	char boot[OS_BOOT_ID_SIZE];
 	uint64_t start;
+	bool dead;
 
 	if (id->pid <= 0 || linux_boot_id(self, boot) < 0 || memcmp(boot, id->boot_id, sizeof(boot)) != 0)
 		return false;
 	if (kill((pid_t)id->pid, 0) < 0 && errno == ESRCH)
 		return false;
-	if (proc_stat(id->pid, &state, &start) < 0)
+	if (proc_stat(id->pid, &dead, &start) < 0)
 		return kill((pid_t)id->pid, 0) == 0 || errno != ESRCH;
-	return start == id->start_ticks && state != 'Z' && state != 'X' && state != 'x';
+	return start == id->start_ticks && !dead;
 }
 
 static uint32_t linux_uid(void *self)

@@ -426,6 +426,7 @@ bool spawn_is_child(pid_t pid)
 struct proc_stat {
 	char state;
 	pid_t group;
+	long threads;
 	uint64_t start;
 };
 
@@ -445,14 +446,15 @@ static ssize_t read_proc(const char *path, char *text, size_t size)
 	return n;
 }
 
-/* Fields 3, 5 and 22. The name before them may hold blanks and parentheses: only the last ')' ends it. */
+/* Fields 3, 5, 20 and 22. The name before them may hold blanks and parentheses: only the last ')' ends it. */
 static int parse_stat(const char *text, struct proc_stat *stat)
 {
 	const char *fields = strrchr(text, ')');
 	int group;
 
 	if (!fields || sscanf(fields + 1, " %c %*s %d" /* 6 ... 21: */ " %*s %*s %*s %*s %*s %*s %*s %*s"
-	                      " %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64, &stat->state, &group, &stat->start) != 3)
+	                      " %*s %*s %*s %*s %*s %*s %ld %*s %" SCNu64,
+	                      &stat->state, &group, &stat->threads, &stat->start) != 4)
 		return -EACCES;
 	stat->group = group;
 	return 0;
@@ -484,9 +486,10 @@ int spawn_process_id(pid_t pid, struct os_process_id *id)
 	return 0;
 }
 
-static bool is_dead(char state)
+/* Also one whose first thread has ended shows as a zombie, but what other threads it has go on, and hold its locks. */
+static bool is_dead(const struct proc_stat *stat)
 {
-	return state == 'Z' || state == 'X' || state == 'x';
+	return (stat->state == 'Z' || stat->state == 'X' || stat->state == 'x') && stat->threads <= 1;
 }
 
 enum spawn_life spawn_life(pid_t pid, uint64_t start_ticks)
@@ -498,7 +501,7 @@ enum spawn_life spawn_life(pid_t pid, uint64_t start_ticks)
 		return r == -ESRCH ? SPAWN_GONE : SPAWN_HIDDEN;
 	if (stat.start != start_ticks)
 		return SPAWN_GONE;
-	return is_dead(stat.state) ? SPAWN_ZOMBIE : SPAWN_LIVES;
+	return is_dead(&stat) ? SPAWN_ZOMBIE : SPAWN_LIVES;
 }
 
 int spawn_kill_group(pid_t leader, uint64_t start_ticks, bool led, int signal)
@@ -525,7 +528,7 @@ bool spawn_group_lives(pid_t group)
 	struct dirent *e;
 
 	while (proc && !lives && (e = readdir(proc)))
-		lives = read_stat(number_of(e->d_name), &stat) == 0 && stat.group == group && !is_dead(stat.state);
+		lives = read_stat(number_of(e->d_name), &stat) == 0 && stat.group == group && !is_dead(&stat);
 	if (proc)
 		closedir(proc);
 	return lives;

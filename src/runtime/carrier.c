@@ -182,6 +182,7 @@ static const struct member {
 	{ "boot", KIND_BOOT, offsetof(struct carrier, boot) },
 	{ "boot_ms", KIND_I64, offsetof(struct carrier, boot_ms) },
 	{ "process", KIND_I32, offsetof(struct carrier, process) },
+	{ "process_start", KIND_I64, offsetof(struct carrier, process_start) },
 	{ "worker", KIND_TEXT, offsetof(struct carrier, worker) },
 	{ "timeout_ms", KIND_I64, offsetof(struct carrier, timeout_ms) },
 	{ "heartbeat_ms", KIND_I64, offsetof(struct carrier, heartbeat_ms) },

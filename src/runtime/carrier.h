@@ -5,7 +5,7 @@
  *
  *	{"key":"u1/1/7","instance":"u1","execution":1,"seq":7,"activity":"flash","tag":"gpu","iteration":2,
  *	 "state":"Active","timestamp":"2026-11-21T12:41:00.000000Z","boot":"0a1b2c3d","boot_ms":123456,
- *	 "process":4712,"worker":"4712","timeout_ms":60000,"heartbeat_ms":5000,"next":"2026-...","reason":"...",
+ *	 "process":4712,"process_start":123456,"worker":"4712","timeout_ms":60000,"heartbeat_ms":5000,"next":"2026-...","reason":"...",
  *	 "payload":"firmware.bin",
  *	 "records":[{"key":"u1/1/3","activity":"unpack","state":"Completed","timestamp":"..."}],"records_cut":true}
  *
@@ -42,6 +42,7 @@ struct carrier {
 	char boot[9];                    /* in which boot (first digits of the boot id), and CLOCK_BOOTTIME then */
 	int64_t boot_ms;
 	int32_t process;                 /* who lives as long as the attempt: its shim, or the outside worker; 0 = none */
+	int64_t process_start;           /* of an outside worker: its start time in clock ticks (I10) */
 	int64_t timeout_ms, heartbeat_ms; /* 0 = none */
 	int64_t next_ns;                 /* next look or attempt; 0 = none */
 	struct slice payload;            /* SLICE_NONE = none */

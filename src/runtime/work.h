@@ -59,6 +59,8 @@ struct pawl_work {
 	struct process *process;
 	char *offer;               /* the item in the work queue */
 	struct worker *worker;     /* who claimed it */
+	int64_t worker_start;      /* and when that process began (clock ticks), 0 = not known */
+	int32_t found_worker;      /* who had it, as a runtime before us wrote down */
 	int64_t attempt_ms;        /* of the call's policy */
 	int64_t timeout_ms, heartbeat_ms, grace_ms; /* 0 = none */
 	bool has_policy;           /* the orchestration said how to retry */

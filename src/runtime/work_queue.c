@@ -22,6 +22,7 @@ struct worker {
 	struct pawl_work *w;
 	int32_t pid;           /* 0: known by name only */
 	int pidfd;             /* -1: looked at every POLL_NS */
+	bool gone;             /* as the first look has shown */
 	int64_t beat_wall_ns;  /* the heartbeat as last seen */
 	char name[PAWL_WORKER_MAX + 1];
 };
@@ -187,6 +188,16 @@ static void watch_claimed(struct pawl_runtime *rt, struct pawl_work *w, int64_t 
 		work_watch(rt, w, at);
 }
 
+/* A pid that a runtime before us knew may be another's by now (I10). */
+static bool is_same_worker(struct pawl_work *w)
+{
+	struct os_process_id id;
+	int64_t before = w->found_worker == w->worker->pid ? w->worker_start : 0;
+
+	w->worker_start = w->worker->pid && spawn_process_id(w->worker->pid, &id) == 0 ? (int64_t)id.start_ticks : 0;
+	return !before || !w->worker_start || before == w->worker_start;
+}
+
 static bool claimed(struct pawl_runtime *rt, struct pawl_work *w, const struct pawl_work_status *s)
 {
 	struct worker *k = calloc(1, sizeof(*k));
@@ -204,8 +215,9 @@ static bool claimed(struct pawl_runtime *rt, struct pawl_work *w, const struct p
 	work_event(w, ACTIVITY_BEGIN);
 	if (w->effect)
 		effect_note_clear(rt, w->effect); /* that nobody had it */
-	if (worker_watch(rt, k) == -ESRCH && s->state == PAWL_WORK_CLAIMED) {
-		work_watch(rt, w, now); /* gone already; not from in here, the provider is listing */
+	k->gone = worker_watch(rt, k) == -ESRCH || !is_same_worker(w);
+	if (k->gone && s->state == PAWL_WORK_CLAIMED) {
+		work_watch(rt, w, now); /* not from in here, the provider is listing */
 		return true;
 	}
 	log_info("instance '%s': activity '%s' (attempt %u) is taken by worker '%s'", w->id, w->name, w->attempt, k->name);
@@ -257,6 +269,14 @@ static void done(struct pawl_runtime *rt, struct pawl_work *w, const struct pawl
 	finish(rt, w);
 }
 
+/* What has given its answer already stays in the queue until that is durable; it is not read again and again. */
+static bool is_wanted(void *arg, const char *id)
+{
+	struct pawl_runtime *rt = arg;
+
+	return map_get(&rt->offers, slice_of(id)) != NULL;
+}
+
 /* One that the runtime wants, as it is now in the queue. */
 static int each_item(void *arg, const struct pawl_work_status *s)
 {
@@ -281,7 +301,7 @@ static void look_at_queue(struct pawl_runtime *rt)
 	struct pawl_error err = { 0 };
 
 	(void)rt->provider->ops->work_changed(rt->provider);
-	if (rt->offers.count && rt->provider->ops->each_work(rt->provider, true, each_item, rt, &err) < 0)
+	if (rt->offers.count && rt->provider->ops->each_work(rt->provider, true, is_wanted, each_item, rt, &err) < 0)
 		log_error("%s; looking again with the next change", err.text);
 }
 
@@ -310,7 +330,7 @@ void outside_look(struct pawl_runtime *rt, struct pawl_work *w, int64_t now)
 		lost(rt, w, WORK_TIMEOUT, "timeout", "has taken longer than the limit");
 	else if (silence && now >= (last > began ? last : began) + silence)
 		lost(rt, w, WORK_STUCK, "heartbeat", "gives no heartbeat");
-	else if (w->worker->pid && w->worker->pidfd < 0 && spawn_process_id(w->worker->pid, &process) < 0)
+	else if (w->worker->gone || (w->worker->pid && w->worker->pidfd < 0 && spawn_process_id(w->worker->pid, &process) < 0))
 		lost(rt, w, WORK_STUCK, "gone", "is gone without a result");
 	else
 		watch_claimed(rt, w, now);
@@ -387,10 +407,10 @@ static int each_found(void *arg, const struct pawl_work_status *s)
 
 int queue_find_all(struct pawl_runtime *rt, struct pawl_error *err)
 {
-	return rt->provider->ops->each_work(rt->provider, false, each_found, rt, err);
+	return rt->provider->ops->each_work(rt->provider, false, NULL, each_found, rt, err);
 }
 
-static bool is_of_this_boot(struct pawl_runtime *rt, const struct pawl_work *w)
+static bool is_of_this_boot(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	struct pawl_error err = { 0 };
 	struct arena arena;
@@ -401,6 +421,8 @@ static bool is_of_this_boot(struct pawl_runtime *rt, const struct pawl_work *w)
 		return true; /* without directories nothing outlives a reboot */
 	arena_init(&arena, 0);
 	bool same = carrier_read(rt->os, dir, &c, &arena, &err) == 0 && strcmp(c.boot, rt->boot) == 0;
+	w->found_worker = same ? c.process : 0;
+	w->worker_start = same ? c.process_start : 0;
 	arena_release(&arena);
 	return same;
 }

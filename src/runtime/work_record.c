@@ -133,6 +133,7 @@ static void write_record(struct pawl_work *w, const char *reason, int64_t next_n
 	c.reason = reason;
 	c.next_ns = next_ns;
 	c.process = pid;
+	c.process_start = w->worker ? w->worker_start : 0;
 	c.records = w->records.len ? buf_slice(&w->records) : SLICE_NONE;
 	c.records_cut = w->records_cut;
 	if (text && carrier_encode(text, &c) < 0)

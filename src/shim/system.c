@@ -136,6 +136,15 @@ static int for_numbers(const char *path, bool (*call)(int dir, int number, int a
 	return n < 0 ? -EIO : found;
 }
 
+/* One whose first thread has ended shows as a zombie too, but the others go on. */
+static bool is_dead(const char *state)
+{
+	const char *at = field(state, 3, 20);
+	uint64_t threads;
+
+	return (*state == 'Z' || *state == 'X') && !(at && text_parse(at, ' ', &threads, NULL) && threads > 1);
+}
+
 static bool lives_in_group(int dir, int pid, int group)
 {
 	char data[512];
@@ -144,7 +153,7 @@ static bool lives_in_group(int dir, int pid, int group)
 	uint64_t n;
 
 	(void)dir;
-	return at && *state != 'Z' && *state != 'X' && text_parse(at, ' ', &n, NULL) && n == (uint64_t)group;
+	return at && !is_dead(state) && text_parse(at, ' ', &n, NULL) && n == (uint64_t)group;
 }
 
 bool group_has_others(pid_t group)

@@ -156,7 +156,7 @@ int main(int argc, char **argv)
 	offer_all(p, items);
 	double offer = (double)(bench_now_ns() - from) / 1e9;
 	double claims = run_workers(hub, processes, taken), renames = run_renames(bare, items);
-	check(p->ops->each_work(p, true, count_done, &done, &err), "each_work", &err);
+	check(p->ops->each_work(p, true, NULL, count_done, &done, &err), "each_work", &err);
 	for (unsigned i = 1; i <= items; i++)
 		wrong += taken[i] != 1;
 	printf("offers       %8.0f /s\n", items / offer);

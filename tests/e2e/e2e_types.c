@@ -103,11 +103,12 @@ PAWL_ACTIVITY(crash);
 static int fatal(pawl_work *work, const char *input)
 {
 	int attempts = atoi(input);
+	volatile uintptr_t nowhere = 8; /* volatile: compilers warn of what they can see */
 
 	if (attempts && (unsigned)attempts < pawl_work_attempt(work))
 		return pawl_work_return(work, "attempt %u", (unsigned)pawl_work_attempt(work));
 	if (attempts || strcmp(input, "segv") == 0)
-		*(volatile int *)(uintptr_t)8 = 1;
+		*(volatile int *)nowhere = 1;
 	if (strcmp(input, "abort") == 0)
 		abort();
 	exit(3);

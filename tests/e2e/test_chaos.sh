@@ -20,11 +20,11 @@ _scripts() {
 		case \$state in '' | Z | X) ;; *) [ "\$other" = \$\$ ] || echo "beside \$PAWL_KEY \$\$ \$other \$state" >>'$dir/ran' ;; esac
 		echo \$\$ >'$dir/live/'\$key
 		echo "begin \$PAWL_KEY \$PAWL_ATTEMPT.\$\$" >>'$dir/ran'
-		n=\$((\$\$ % 7))
+		n=\$((\$\$ % 15))
 		while [ \$n -gt 0 ]; do
 			n=\$((n - 1))
 			echo "\$n to go" >progress
-			sleep 0.04
+			sleep 0.06
 		done
 		case \$((\$\$ % 11)) in
 		0) echo "no luck" >&2; exit 1 ;;
@@ -156,7 +156,7 @@ _fds() { # but those of histories, which wait for the next checkpoint
 nothing_is_lost_doubled_or_left_behind_whoever_is_killed() {
 	local started=0 races='' suspended='' actions='' worker=() ids=() before n
 	local forever='stuck_max: 1000, retry: {max_attempts: 1000, first: 20ms}'
-	new_hub 'workers: {processes_max: 6}' 'attempts: {stuck_max: 1000}' 'activities:' \
+	new_hub 'workers: {processes_max: 6}' "process: {on_stop: $([ $((seed % 2)) -eq 0 ] && echo leave || echo end)}" 'attempts: {stuck_max: 1000}' 'activities:' \
 		"  job: {exec: [$dir/activities/job], running_max: 5, timeout: 3s, heartbeat: 500ms, grace: 200ms, $forever}" \
 		"  item: {run_by: worker, timeout: 3s, $forever}"
 	needs yaml

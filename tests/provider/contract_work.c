@@ -104,7 +104,7 @@ struct work_seen work_look(struct pawl_provider *p, const char *id)
 	struct found f = { id, &seen, 0 };
 	struct pawl_error err = { 0 };
 
-	if (p->ops->each_work(p, true, find, &f, &err) != 0)
+	if (p->ops->each_work(p, true, NULL, find, &f, &err) != 0)
 		fail_msg("each_work: %s", err.text);
 	return seen;
 }
@@ -114,7 +114,7 @@ size_t work_count(struct pawl_provider *p)
 	struct work_seen seen;
 	struct found f = { NULL, &seen, 0 };
 
-	assert_int_equal(p->ops->each_work(p, false, find, &f, NULL), 0);
+	assert_int_equal(p->ops->each_work(p, false, NULL, find, &f, NULL), 0);
 	return f.count;
 }
 
@@ -548,9 +548,9 @@ static void looked_at_in_order(void **state)
 		const struct pawl_work_item item = work_item(i + 1);
 		work_offer(c, &item, NULL);
 	}
-	assert_int_equal(c->ops->each_work(c->p, true, stop_at_second, &n, NULL), 42);
+	assert_int_equal(c->ops->each_work(c->p, true, NULL, stop_at_second, &n, NULL), 42);
 	assert_int_equal(n, 2);
-	assert_int_equal(c->ops->each_work(c->p, true, release_it, c, NULL), 0);
+	assert_int_equal(c->ops->each_work(c->p, true, NULL, release_it, c, NULL), 0);
 	assert_int_equal(work_count(c->p), 0);
 }
 

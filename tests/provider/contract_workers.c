@@ -85,7 +85,7 @@ static void each_is_claimed_once(void **state)
 		assert_false(workers[i].failed);
 	for (unsigned i = 1; i <= ITEMS; i++)
 		assert_int_equal(atomic_load(&taken[i]), 1);
-	assert_int_equal(c->ops->each_work(c->p, true, check_done, &done, NULL), 0);
+	assert_int_equal(c->ops->each_work(c->p, true, NULL, check_done, &done, NULL), 0);
 	assert_int_equal(done, ITEMS);
 }
 

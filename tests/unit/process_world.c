@@ -286,13 +286,16 @@ void ready_wait(void)
 
 bool has_ended(long pid)
 {
-	char path[64], text[512], *state;
+	char path[64], text[512], state = 'X', *fields;
+	long threads = 0;
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
 	if (get_file(path, text, sizeof(text)) == (size_t)-1)
 		return true;
-	state = strrchr(text, ')');
-	return !state || state[2] == 'Z' || state[2] == 'X';
+	fields = strrchr(text, ')');
+	if (fields)
+		sscanf(fields + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld", &state, &threads);
+	return (state == 'Z' || state == 'X') && threads <= 1; /* an emulator's other threads may end, and unlock, later */
 }
 
 /* Not our children: there is no event for all kernels. */

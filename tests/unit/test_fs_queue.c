@@ -181,7 +181,7 @@ static struct seen look(struct world *w)
 	struct seen seen = { 0 };
 	struct pawl_error err = { 0 };
 
-	if (w->p->ops->each_work(w->p, true, see, &seen, &err) != 0)
+	if (w->p->ops->each_work(w->p, true, NULL, see, &seen, &err) != 0)
 		fail_msg("%s", err.text);
 	return seen;
 }
@@ -571,7 +571,7 @@ static int whole_life(struct world *w)
 	if (rc == 0)
 		rc = w->w->ops->finish(w->w, id, "w1", 0, "out", 3, NULL, 0, NULL);
 	if (rc == 0)
-		rc = w->p->ops->each_work(w->p, true, see, &seen, NULL);
+		rc = w->p->ops->each_work(w->p, true, NULL, see, &seen, NULL);
 	if (rc == 0 && seen.count == 1 && seen.state == PAWL_WORK_DONE && seen.code == 0)
 		assert_string_equal(seen.output, "out");
 	if (rc == 0)
@@ -598,7 +598,7 @@ static void every_call_may_fail(void **state)
 		(void)whole_life(w);
 		bool fired = os_sim_fault_fired(w->sim);
 		os_sim_fail_nth(w->sim, 0, 0, false);
-		assert_int_equal(w->p->ops->each_work(w->p, false, release_all, w, NULL), 0);
+		assert_int_equal(w->p->ops->each_work(w->p, false, NULL, release_all, w, NULL), 0);
 		/* a worker that was told of a failure at a claim does not know whether it has it */
 		assert_int_equal(look(w).count, 0);
 		(void)w->user->unlink(w->user->self, OS_CWD, "hub/work/sessions/s1");

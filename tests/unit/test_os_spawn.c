@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -81,6 +83,57 @@ static void test_a_process_is_known_by_its_start_time(void **state)
 	assert_int_equal(spawn_life(pid, child.start_ticks), SPAWN_GONE);
 	assert_int_equal(spawn_process_id(pid, &seen), -ESRCH);
 	assert_false(spawn_is_child(pid));
+}
+
+static void *go_on(void *arg)
+{
+	while (pause() < 0)
+		;
+	return arg;
+}
+
+static void wait_for_letter(pid_t pid, char letter)
+{
+	char path[64], text[512] = "", *end = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	for (int i = 0; i < 10000 && !(end && end[2] == letter); i++) {
+		nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+		text[n < 0 ? 0 : n] = '\0';
+		end = strrchr(text, ')');
+		close(fd);
+	}
+	assert_non_null(end);
+	assert_int_equal(end[2], letter);
+}
+
+/* A program may end its main thread and work on in others: then it is no zombie, whatever /proc calls it. */
+static void test_a_process_without_its_first_thread_lives(void **state)
+{
+	const struct os *os = os_linux();
+	struct os_process_id id;
+	pthread_t thread;
+
+	(void)state;
+	pid_t pid = fork();
+	if (pid == 0) {
+		setpgid(0, 0);
+		if (pthread_create(&thread, NULL, go_on, NULL) == 0)
+			pthread_exit(NULL);
+		_exit(1);
+	}
+	wait_for_letter(pid, 'Z');
+	assert_int_equal(spawn_process_id(pid, &id), 0);
+	assert_int_equal(spawn_life(pid, id.start_ticks), SPAWN_LIVES);
+	assert_true(spawn_group_lives(pid));
+	assert_true(os->is_alive(os->self, &id));
+	kill(pid, SIGKILL);
+	wait_for_end(pid);
+	assert_int_equal(spawn_life(pid, id.start_ticks), SPAWN_ZOMBIE);
+	assert_false(os->is_alive(os->self, &id));
+	spawn_reap(pid);
 }
 
 static void test_numbers_that_are_no_process(void **state)
@@ -196,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_process_is_known_by_its_start_time),
+		cmocka_unit_test(test_a_process_without_its_first_thread_lives),
 		cmocka_unit_test(test_numbers_that_are_no_process),
 		cmocka_unit_test(test_a_pidfd_sends_signals_and_tells_the_end),
 		cmocka_unit_test(test_a_group_is_signalled_only_by_its_leader),

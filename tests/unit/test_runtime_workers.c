@@ -43,7 +43,7 @@ static unsigned items(struct runtime_world *w)
 {
 	unsigned count = 0;
 
-	assert_int_equal(w->client->ops->each_work(w->client, false, count_item, &count, NULL), 0);
+	assert_int_equal(w->client->ops->each_work(w->client, false, NULL, count_item, &count, NULL), 0);
 	return count;
 }
 
