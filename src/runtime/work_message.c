@@ -38,6 +38,19 @@ static int to_function(struct pawl_work *w, struct slice text)
 }
 
 /* The activity may write there, too, so the directory is held, not named: a link in its place is not followed. */
+/* What an activity has put in its place, a link or a file, goes: nothing is followed, and the next attempt gets its messages. */
+static int open_messages(const struct os *os, const char *path)
+{
+	int dir = os->open(os->self, OS_CWD, path, OS_READ | OS_DIRECTORY, 0);
+
+	if (dir == -ENOTDIR || dir == -ELOOP)
+		(void)os_remove_any(os, OS_CWD, path);
+	if (dir >= 0)
+		return dir;
+	int r = os->mkdir(os->self, OS_CWD, path, 0755);
+	return r < 0 && r != -EEXIST ? r : os->open(os->self, OS_CWD, path, OS_READ | OS_DIRECTORY, 0);
+}
+
 static int to_directory(struct pawl_work *w, uint32_t number, struct slice text)
 {
 	const struct os *os = w->rt->os;
@@ -47,14 +60,11 @@ static int to_directory(struct pawl_work *w, uint32_t number, struct slice text)
 	if (work_dir_make(w, &err) < 0)
 		return PAWL_EIO;
 	snprintf(path, sizeof(path), "%s/messages", w->dir);
-	int r = os->mkdir(os->self, OS_CWD, path, 0755);
-	if (r < 0 && r != -EEXIST)
-		return PAWL_EIO;
-	int dir = os->open(os->self, OS_CWD, path, OS_READ | OS_DIRECTORY, 0);
+	int dir = open_messages(os, path);
 	if (dir < 0)
 		return PAWL_EIO;
 	snprintf(name, sizeof(name), "%u", (unsigned)number);
-	r = os_put_file(os, dir, name, text.data, text.len, 0644);
+	int r = os_put_file(os, dir, name, text.data, text.len, 0644);
 	os->close(os->self, dir);
 	return r < 0 ? PAWL_EIO : 0;
 }

@@ -58,6 +58,7 @@ _pid_of() { # WHO ID SEQ
 # The runtime believes in other clocks or boots (e2e_clock.c).
 _bend() { # ASSIGNMENT
 	[ -e "$e2e/bin/clock.so" ] || skip "the preload library cannot be built"
+	LD_PRELOAD=$e2e/bin/clock.so "$types" version >/dev/null 2>&1 || skip "this build takes no LD_PRELOAD"
 	[[ $(LD_PRELOAD=$dir/missing.so "$types" version 2>&1) == *missing.so* ]] || skip "this build takes no LD_PRELOAD"
 	printf '#!/bin/sh\n%s LD_PRELOAD="%s" exec "%s" "$@"\n' "$1" "$e2e/bin/clock.so" "$types" >"$dir/bent"
 	chmod +x "$dir/bent"
