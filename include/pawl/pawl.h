@@ -74,6 +74,10 @@ typedef struct pawl_runtime pawl_runtime; /* the thing that runs a hub */
 #define PAWL_EVENTS_BUFFERED_MAX 1000        /* events of one name that wait to be taken */
 #define PAWL_MESSAGES_MAX 1000               /* messages to one activity */
 #define PAWL_STATUS_BYTES_MAX (16 * 1024)
+#define PAWL_VALUES_MAX 256                  /* keys of one instance */
+#define PAWL_VALUE_BYTES_MAX (64 * 1024)     /* one value */
+#define PAWL_VALUES_BYTES_MAX (1024 * 1024)  /* all keys and values of one instance */
+#define PAWL_PATCHES_MAX 256                 /* names of patches that one execution asks for */
 
 /* ---- failures are values ---- */
 
@@ -168,6 +172,41 @@ PAWL_API bool pawl_is_replaying(pawl_ctx *ctx);           /* for logging only: d
 PAWL_API bool pawl_is_cancelled(pawl_ctx *ctx);           /* somebody asked this instance to cancel */
 /* What `pawl status` shows; recorded. NULL clears it. */
 PAWL_API void pawl_set_status(pawl_ctx *ctx, const char *text);
+/* Keys and values of the instance: recorded, the same at every replay, and for others to read (`pawl get ID kv.KEY`).
+ * A key is 1 to 64 of letters, digits, _ : - and a value any text; setting what is there already, and clearing what is
+ * not, writes nothing. value NULL clears the key. 0, or PAWL_EINVALID (the key) or PAWL_ETOOBIG (over one of the limits
+ * PAWL_VALUE..., or of the turn or history): then nothing has changed, and pawl_failed() says why. */
+PAWL_API int pawl_set(pawl_ctx *ctx, const char *key, const char *value);
+PAWL_API const char *pawl_get(pawl_ctx *ctx, const char *key); /* NULL when it is not set */
+PAWL_API void pawl_clear(pawl_ctx *ctx, const char *key);      /* NULL: all */
+
+/*
+ * Changing code while instances run. Code that decides something else than an instance's history has parks the instance,
+ * so the change is put behind a patch, in three steps, each deployed when the one before was:
+ *
+ *	1   if (pawl_patched(ctx, "two-slots"))                     2   pawl_patch_deprecated(ctx, "two-slots");
+ *	            pawl_call(ctx, "flash-slot", image);                    pawl_call(ctx, "flash-slot", image);
+ *	    else
+ *	            pawl_call(ctx, "flash", image);                 3           pawl_call(ctx, "flash-slot", image);
+ *
+ * 1. pawl_patched is true for an instance that comes to this place now: it records that (PatchMarked, in the same commit
+ *    as what follows) and has the new path for ever. It is false for one whose history went past this place before the
+ *    patch was there: that has the old path for ever. "Past" is the wait or decision that followed; an instance that
+ *    waits somewhere before this place gets the new path.
+ * 2. When no instance runs that was told false (they ended, or were continued as new), the old path may go.
+ *    pawl_patch_deprecated takes histories with the marker of step 1, marks those that come here now, and parks one whose
+ *    history went past this place without a marker ("no PatchMarked 'two-slots'"): put step 1 back and it goes on.
+ *    Histories that do not come to this place are not touched.
+ * 3. When no instance runs that step 1 has marked, the call may go as well: markers of step 2 need not be asked for.
+ *    A marker of step 1 that the code does not ask for parks the instance.
+ *
+ * The first answer for a name holds for the whole execution, also in a loop and at other places: asking again gives the
+ * same and records nothing. A later change needs another name (1 to 64 of letters, digits, _ : -, and at most
+ * PAWL_PATCHES_MAX of them). Over a limit, or with a bad name, nothing is marked, pawl_patched is false and pawl_failed()
+ * says why.
+ */
+PAWL_API bool pawl_patched(pawl_ctx *ctx, const char *name);
+PAWL_API void pawl_patch_deprecated(pawl_ctx *ctx, const char *name);
 /* A line in the runtime's log, silent on replay. */
 PAWL_API void pawl_log(pawl_ctx *ctx, const char *fmt, ...) PAWL_PRINTF(2, 3);
 /* Memory that goes with the instance. Never NULL: when the instance's share is used up it fails. */

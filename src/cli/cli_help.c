@@ -38,6 +38,7 @@ static const struct {
 	{ "execution", "number, from 1; continue-as-new begins the next one" },
 	{ "created, updated", "times of the execution's start and of its last change, RFC 3339 in UTC" },
 	{ "custom_status", "what the orchestration says of itself" },
+	{ "values", "its keys and values: an object (only in status, wait and watch)" },
 	{ "cancel_requested", "true, or not there" },
 	{ "reason", "why it was suspended, canceled or terminated" },
 	{ "parked, damaged", "why it does not go on" },

@@ -34,6 +34,8 @@ static const char *data_label(enum event_type type)
 	case EVENT_ActivityCompleted:
 	case EVENT_ChildCompleted:
 		return " output: ";
+	case EVENT_KeyValueSet:
+		return " value: ";
 	default:
 		return " ";
 	}
@@ -108,6 +110,7 @@ static void details(struct buf *out, const struct history *h, const struct event
 	add_word(out, e, FIELD_KEY, " key ", e->key);
 	add_word(out, e, FIELD_FROM, " from ", e->from);
 	add_word(out, e, FIELD_REASON, " reason: ", e->reason);
+	add_word(out, e, FIELD_STATUS, " status ", e->status);
 	add_data(out, e);
 }
 

@@ -43,6 +43,25 @@ static void field_waits(struct cli *c, const struct cli_instance *i)
 	}
 }
 
+static void field_values(const struct cli_instance *i)
+{
+	const char *label = "values";
+
+	for (const struct view_value *value = i->view.values; value; value = value->next, label = "") {
+		struct buf text = BUF_INIT;
+		struct event e;
+
+		view_value_event(value, &e);
+		buf_addf(&text, "%.*s = ", SLICE_FMT(e.key));
+		if (e.data_file.data)
+			buf_addf(&text, "%llu bytes in %.*s", (unsigned long long)e.data_len, SLICE_FMT(e.data_file));
+		else
+			buf_add_slice(&text, e.data);
+		field(label, buf_slice(&text));
+		buf_release(&text);
+	}
+}
+
 /* What stops it, and what to do. */
 static void field_trouble(struct cli *c, const struct cli_instance *i)
 {
@@ -111,6 +130,7 @@ static int print(struct cli *c, const struct cli_instance *i)
 	}
 	if (v->custom_status)
 		field("says", slice_of(v->custom_status));
+	field_values(i);
 	if (v->reason)
 		field("reason", slice_of(v->reason));
 	if (!instance_is_ended(i))

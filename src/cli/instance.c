@@ -352,6 +352,27 @@ static int json_payloads(struct cli *c, const struct cli_instance *i, bool input
 	return rc;
 }
 
+static int json_values(struct cli *c, const struct cli_instance *i, struct buf *out)
+{
+	int rc = 0;
+
+	if (!i->view.values)
+		return 0;
+	json_add_key(out, "values");
+	buf_addc(out, '{');
+	for (const struct view_value *value = i->view.values; rc == 0 && value; value = value->next) {
+		struct event e;
+		char *data = NULL;
+		size_t len = 0;
+
+		view_value_event(value, &e);
+		rc = instance_payload(c, i, &e, &data, &len);
+		json_payload(out, value->text, data, len);
+	}
+	buf_addc(out, '}');
+	return rc;
+}
+
 int instance_json(struct cli *c, const struct cli_instance *i, bool full, bool input, struct buf *out)
 {
 	const struct view *v = &i->view;
@@ -374,7 +395,9 @@ int instance_json(struct cli *c, const struct cli_instance *i, bool full, bool i
 	if (!ended)
 		json_waits(c, i, out);
 	json_failure(v, out);
-	int rc = full ? json_payloads(c, i, input, out) : 0;
+	int rc = full ? json_values(c, i, out) : 0;
+	if (rc == 0 && full)
+		rc = json_payloads(c, i, input, out);
 	buf_addc(out, '}');
 	return rc < 0 ? rc : buf_ok(out) ? 0 : err_nomem(&c->err);
 }

@@ -6,6 +6,7 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_start,
 	&verb_list,
 	&verb_status,
+	&verb_get,
 	&verb_history,
 	&verb_raise,
 	&verb_wait,

@@ -110,6 +110,7 @@ static void add_payload(struct text *t, const struct event *e)
 	const char *what = e->type == EVENT_ExecutionCompleted ? " output" :
 			   e->type == EVENT_CustomStatusSet    ? "" :
 			   e->type == EVENT_ActivityMessageSent ? " data" :
+			   e->type == EVENT_KeyValueSet		? " value" :
 								 " input";
 
 	if (!(e->fields & FIELD_DATA))
@@ -180,6 +181,7 @@ void decision_describe(char *out, size_t size, const struct event *e)
 		{ FIELD_TAG, " tag", offsetof(struct event, tag) },
 		{ FIELD_SESSION, " session", offsetof(struct event, session) },
 		{ FIELD_REASON, " reason", offsetof(struct event, reason) },
+		{ FIELD_STATUS, " status", offsetof(struct event, status) },
 	};
 	struct text t = { out, size };
 

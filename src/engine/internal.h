@@ -100,6 +100,9 @@ struct execution {
 	uint64_t order;
 	struct map queues, ids, keys;
 	struct buf key;           /* scratch */
+	struct values *values;    /* NULL until one is set */
+	struct patch *patches;    /* that were asked for, or passed over */
+	size_t patch_count;
 	struct prng prng;
 	const char *input;
 	const pawl_failure *failure; /* the last one */
@@ -152,6 +155,9 @@ struct failure failure_for_event(const pawl_failure *f);
 void replay_next_turn(struct execution *x);
 /* A decision made while history still has something to say: it must be the recorded one. */
 void replay_decision(struct execution *x, const struct event *e);
+/* Is the marker of this patch the next decision in history? Then it is taken. */
+bool replay_patch(struct execution *x, struct slice name);
+_Noreturn void replay_patch_missing(struct execution *x, struct slice name);
 /* Ends it if the memory limit struck here when it was recorded: while replaying the limit is higher (E4). */
 void replay_memory_end(struct execution *x);
 
@@ -215,6 +221,12 @@ void events_put_back(struct execution *x, struct event_queue *q, struct raised *
 /* Ids and keys that history has (I2). */
 bool events_is_known(struct execution *x, const struct event *e);
 void events_remember(struct execution *x, const struct event *e);
+
+/* ---- patch.c ---- */
+
+#define PATCH_DEPRECATED "deprecated" /* `status` of a marker that need not be asked for any more */
+/* Such a marker was passed over: who asks later is told that it is there. */
+void patch_passed(struct execution *x, struct slice name);
 
 /* ---- random.c ---- */
 

@@ -43,11 +43,36 @@ static bool ended_by_memory(const struct event *e)
 	       slice_is(e->error.code, FAILURE_CODE_MEMORY);
 }
 
+/* The code need not ask for it any more: pawl_patch_deprecated made it. */
+static bool may_be_passed(const struct event *e)
+{
+	return e->type == EVENT_PatchMarked && e->fields & FIELD_STATUS && slice_is(e->status, PATCH_DEPRECATED);
+}
+
+/* The next event that must not be passed over; the end of history when there is none. */
+static size_t next_due(const struct execution *x)
+{
+	const struct history *h = x->history;
+	size_t at = x->at;
+
+	while (at < h->count && may_be_passed(&h->events[at]))
+		at++;
+	return at;
+}
+
+/* They count as the actions that they were: limits must strike where they did. */
+static void pass_markers(struct execution *x, size_t end)
+{
+	for (; x->at < end; x->at++, x->seq++, x->actions++)
+		patch_passed(x, x->history->events[x->at].name);
+}
+
 void replay_memory_end(struct execution *x)
 {
 	const struct history *h = x->history;
+	size_t at = h ? next_due(x) : 0;
 
-	if (!h || x->at == h->count || !ended_by_memory(&h->events[x->at]))
+	if (!h || at == h->count || !ended_by_memory(&h->events[at]))
 		return;
 	x->ended = true;
 	execution_halt(x);
@@ -56,10 +81,11 @@ void replay_memory_end(struct execution *x)
 void replay_decision(struct execution *x, const struct event *e)
 {
 	const struct history *h = x->history;
-	const struct event *recorded = x->at < h->count ? &h->events[x->at] : NULL;
 
 	assert(x->seq == x->at); /* E1 */
+	pass_markers(x, next_due(x));
 	replay_memory_end(x);
+	const struct event *recorded = x->at < h->count ? &h->events[x->at] : NULL;
 	if (!recorded || !(event_type_class(recorded->type) & EVENT_DECISION)) {
 		describe_turn_end(x);
 		describe_made(x, e);
@@ -72,6 +98,31 @@ void replay_decision(struct execution *x, const struct event *e)
 	}
 	x->at++;
 	x->seq++;
+}
+
+bool replay_patch(struct execution *x, struct slice name)
+{
+	const struct history *h = x->history;
+	size_t at = x->at, end = next_due(x);
+
+	while (at < end && !slice_eq(h->events[at].name, name))
+		at++;
+	if (at == h->count || h->events[at].type != EVENT_PatchMarked || !slice_eq(h->events[at].name, name))
+		return false;
+	pass_markers(x, at);
+	x->at++;
+	x->seq++;
+	x->actions++;
+	return true;
+}
+
+void replay_patch_missing(struct execution *x, struct slice name)
+{
+	struct mismatch *m = &x->mismatch;
+
+	snprintf(m->expected, sizeof m->expected, "no PatchMarked '%.*s'", SLICE_FMT(name));
+	snprintf(m->actual, sizeof m->actual, "needs it: the path without it is gone");
+	mismatch(x, x->seq + 1);
 }
 
 static void apply_turn(struct execution *x, const struct event *e)
@@ -90,6 +141,8 @@ static bool next_recorded(struct execution *x)
 {
 	const struct history *h = x->history;
 
+	if (h)
+		pass_markers(x, next_due(x));
 	if (!h || x->at == h->count)
 		return false;
 	const struct event *e = &h->events[x->at];

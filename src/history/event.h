@@ -74,7 +74,7 @@
 	X(EntityLockGranted, IN, REF, 0, "")                                                                           \
 	X(EntityUnlocked, DECISION, REF, 0, "")                                                                        \
 	/* changing code under running instances */                                                                    \
-	X(PatchMarked, DECISION, NAME, 0, "")
+	X(PatchMarked, DECISION, NAME, STATUS, "")
 
 enum event_type {
 	EVENT_UNKNOWN, /* written by a newer pawl: the instance is parked until one reads it */

@@ -81,6 +81,7 @@ void view_release(struct view *v)
 		free(n->taken);
 		free(n);
 	}
+	view_clear_values(v, SLICE_NONE);
 	free(v->type); /* and version */
 	free(v->custom_status);
 	free(v->output);
@@ -718,6 +719,11 @@ static int apply(struct view *v, const struct event *e)
 		return unlock(v, e);
 	case EVENT_CustomStatusSet:
 		return set_custom_status(v, e);
+	case EVENT_KeyValueSet:
+		return view_set_value(v, e);
+	case EVENT_KeyValueCleared:
+		view_clear_values(v, e->fields & FIELD_KEY ? e->key : SLICE_NONE);
+		return 0;
 	default:
 		return 0; /* tells nothing that a view shows */
 	}

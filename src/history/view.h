@@ -51,6 +51,15 @@ struct open_item {
 	char name[];          /* of the activity, event, type; "" when it has none */
 };
 
+/* One that was set. view_value_event gives key and payload. */
+struct view_value {
+	struct view_value *next; /* in the order of keys */
+	size_t len, key_len;
+	uint32_t crc;
+	bool in_file;            /* the text is the name of the file that has it, and that has len bytes */
+	char text[];             /* key, NUL, value, NUL */
+};
+
 struct event_name; /* external events of one name; view.c's */
 
 struct view {
@@ -66,6 +75,7 @@ struct view {
 	size_t output_len;
 	char *output_file;      /* or the file it was spilled to */
 	char *error_code, *error_message; /* of a failed one */
+	struct view_value *values;
 	char *reason;           /* of a terminated, canceled or suspended one */
 	struct open_item *open; /* what is open when the execution ends stays here, for the runtime to stop it */
 	uint32_t open_count, event_count; /* event_count: buffered external events */
@@ -95,6 +105,12 @@ int open_item_event(const struct open_item *item, struct event *out, struct aren
 /* Put the output of an activity that is rebooting (its bytes, or the file they were spilled to) into out, with
  * FIELD_DATA: what its ActivityCompleted has. Nothing when it has none. Slices point into the item. */
 void open_item_output(const struct open_item *item, struct event *out);
+const struct view_value *view_value(const struct view *v, struct slice key); /* NULL when it is not set */
+/* The KeyValueSet that would set it, with its data or the file they were spilled to. Slices point into the value. */
+void view_value_event(const struct view_value *value, struct event *out);
+/* view.c's. key NONE: all. */
+int view_set_value(struct view *v, const struct event *e) PAWL_MUST_USE;
+void view_clear_values(struct view *v, struct slice key);
 const char *status_name(enum instance_status status);  /* "Running" ... */
 int status_parse(const char *name, enum instance_status *status) PAWL_MUST_USE; /* without regard to case */
 static inline bool status_is_ended(enum instance_status s)

@@ -38,6 +38,7 @@ void world_init(struct world *w, pawl_orchestration_fn fn)
 	w->time_ns = WORLD_TIME + 789; /* what is beyond a microsecond must not matter */
 	w->boot_ms = 5000;
 	w->random = 42;
+	w->drop_one_in = 3;
 	buf_init(&w->text);
 	view_init(&w->view);
 	arena_init(&w->arena, 0);
@@ -52,6 +53,15 @@ void world_release(struct world *w)
 	buf_release(&w->text);
 	view_release(&w->view);
 	arena_release(&w->arena);
+}
+
+void world_deploy(struct world *w, pawl_orchestration_fn fn)
+{
+	w->fn = fn;
+	for (int i = 0; i < WORLD_EXECUTIONS; i++) {
+		execution_free(w->x[i]);
+		w->x[i] = NULL;
+	}
 }
 
 /* ---- messages ---- */
@@ -172,7 +182,7 @@ static void run(struct world *w, int which, struct message *messages, struct tur
 	struct history h;
 
 	history_init(&h);
-	if (which == WORLD_DROPPED && dice(w, 3)) {
+	if (which == WORLD_DROPPED && dice(w, w->drop_one_in)) {
 		execution_free(w->x[which]);
 		w->x[which] = NULL;
 	}

@@ -35,6 +35,7 @@ struct world {
 	struct view view;
 	int64_t time_ns, boot_ms;
 	uint64_t random, dice;
+	unsigned drop_one_in;          /* of the turns of DROPPED; 3 when it is not set */
 	size_t spill_bytes;            /* payloads over this go to a file; 0 = none */
 	char *files[WORLD_FILES_MAX];
 	size_t file_len[WORLD_FILES_MAX], file_count;
@@ -51,6 +52,9 @@ struct world {
 
 void world_init(struct world *w, pawl_orchestration_fn fn);
 void world_release(struct world *w);
+
+/* Other code from the next turn on, for all three: made again from the history. */
+void world_deploy(struct world *w, pawl_orchestration_fn fn);
 
 /* Messages for the next turn; what they point to is copied. */
 struct message *world_message(struct world *w, const struct event *e);

@@ -151,6 +151,79 @@ static void status_says_how_it_ended(void **state)
 	assert_has(w->err, "pawl: there is no instance 'nobody'\n");
 }
 
+/* ---- values, and get ---- */
+
+#define VALUES TURN2 "\"type\":\"KeyValueSet\",\"key\":\"slot\",\"value\":\"b\\n\"}", \
+	"{\"seq\":3,\"type\":\"KeyValueSet\",\"key\":\"plan\",\"value\":{\"a\": [1,2]}}", \
+	"{\"seq\":4,\"type\":\"KeyValueSet\",\"key\":\"raw\",\"value\":{\"$base64\":\"/wBB\"}}", \
+	"{\"seq\":5,\"type\":\"KeyValueSet\",\"key\":\"gone\",\"value\":\"x\"}", \
+	"{\"seq\":6,\"type\":\"KeyValueCleared\",\"key\":\"gone\"}", \
+	"{\"seq\":7,\"type\":\"CustomStatusSet\",\"status\":\"half way\"}"
+
+static void status_shows_values(void **state)
+{
+	struct cli_world *w = *state;
+
+	world_live(w, "v", STARTED, VALUES);
+	assert_int_equal(run(w, "status", "v"), 0);
+	assert_has(w->out, "  says       half way\n  values     plan = {\"a\": [1,2]}\n             raw = ");
+	assert_has(w->out, "             slot = b");
+	assert_int_equal(run(w, "status", "v", "-o", "json"), 0);
+	assert_has(w->out, ",\"values\":{\"plan\":{\"a\": [1,2]},\"raw\":{\"$base64\":\"/wBB\"},\"slot\":\"b\\n\"}");
+	assert_int_equal(run(w, "list", "-o", "json"), 0);
+	assert_lacks(w->out, "values");
+	assert_int_equal(run(w, "history", "v"), 0);
+	assert_has(w->out, "KeyValueSet              key plan value: {\"a\": [1,2]}\n");
+}
+
+static void get_prints_what_is_there_as_it_is(void **state)
+{
+	static const struct {
+		const char *id, *what, *out; /* NULL: not there */
+	} cases[] = {
+		{ "v", "input", "in" },
+		{ "v", "status", "half way" },
+		{ "v", "output", NULL },
+		{ "v", "kv.slot", "b\n" },
+		{ "v", "kv.plan", "{\"a\": [1,2]}" },
+		{ "v", "kv.gone", NULL },
+		{ "v", "kv.input", NULL },
+		{ "good", "output", "all done" },
+		{ "good", "status", NULL },
+		{ "bad", "output", NULL },
+		{ "nobody", "input", NULL },
+	};
+	struct cli_world *w = *state;
+
+	put_some(w);
+	world_live(w, "v", STARTED, VALUES);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(run(w, "get", cases[i].id, cases[i].what), cases[i].out ? 0 : 4);
+		assert_string_equal(w->out, cases[i].out ? cases[i].out : "");
+	}
+	assert_int_equal(run(w, "get", "v", "kv.raw"), 0);
+	assert_memory_equal(w->out, "\xff\0A", 3);
+	run(w, "get", "v", "output");
+	assert_has(w->err, "'v' has no 'output'; it is Running");
+}
+
+static void get_knows_what_there_is_to_get(void **state)
+{
+	static const char *const wrong[] = { "", "kv", "kv.", "kv.a/b", "Input", "error" };
+	struct cli_world *w = *state;
+
+	world_live(w, "v", STARTED, VALUES);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(run(w, "get", "v", wrong[i]), 2);
+		assert_has(w->err, "get input, output, status or kv.KEY, not '");
+	}
+	assert_int_equal(run(w, "get", "v"), 2);
+	assert_int_equal(run(w, "get", "v", "input", "-o", "json"), 2);
+	assert_int_equal(run(w, "get", "v", "input", "--execution", "2"), 4);
+	assert_int_equal(run(w, "get", "v", "input", "--execution", "1"), 0);
+	assert_string_equal(w->out, "in");
+}
+
 static void objects_stay_objects_in_json_and_yaml(void **state)
 {
 	struct cli_world *w = *state;
@@ -408,6 +481,9 @@ int main(void)
 		WORLD(records_have_all_forms),
 		WORLD(status_says_what_it_waits_for),
 		WORLD(status_says_how_it_ended),
+		WORLD(status_shows_values),
+		WORLD(get_prints_what_is_there_as_it_is),
+		WORLD(get_knows_what_there_is_to_get),
 		WORLD(objects_stay_objects_in_json_and_yaml),
 		WORLD(a_parked_and_a_damaged_one_say_why_and_what_to_do),
 		WORLD(history_is_told_in_words),

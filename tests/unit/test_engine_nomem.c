@@ -81,6 +81,12 @@ static int busy(pawl_ctx *ctx, const char *input)
 					pawl_event(ctx, pawl_printf(ctx, "event-%d", i));
 	pawl_message(ctx, tasks[0], input);
 	pawl_set_status(ctx, pawl_uuid(ctx));
+	pawl_set(ctx, "key", pawl_uuid(ctx));
+	pawl_set(ctx, "gone", input);
+	pawl_clear(ctx, "gone");
+	if (pawl_patched(ctx, "p"))
+		pawl_set(ctx, "key", pawl_printf(ctx, "%s, then %s", pawl_get(ctx, "key"), input));
+	pawl_patch_deprecated(ctx, "q");
 	pawl_any_of(ctx, tasks, 40);
 	pawl_await(ctx, pawl_event(ctx, "last"));
 	return pawl_fail(ctx, "done with %s", input);

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the program ---- */
+/* ---- the program, in its three versions: patches are new in the second, deprecated ones gone in the third ---- */
+
+static int code_version;
 
 #define TASKS 10
 
@@ -77,6 +79,38 @@ static size_t begun(const struct machine *m, pawl_task **list, int arg)
 	return n;
 }
 
+static void keep_value(struct machine *m, int arg)
+{
+	static const char *const keys[] = { "a", "b", "c", "d:1", "no key" };
+	const char *key = keys[m->hash % 5];
+
+	if (arg < 5)
+		mix(m, &(int){ pawl_set(m->ctx, key, pawl_printf(m->ctx, "%0*d", (int)(m->hash / 5 % 50), arg)) }, sizeof(int));
+	else if (arg == 5)
+		pawl_clear(m->ctx, m->hash % 7 ? key : NULL);
+	else
+		mix(m, &(int){ pawl_set(m->ctx, key, arg % 2 ? pawl_get(m->ctx, keys[arg % 4]) : "") }, sizeof(int));
+	for (int i = 0; i < 5; i++)
+		mix_text(m, pawl_get(m->ctx, keys[i]));
+}
+
+/* What was there before the patch must still be done where it was done then. */
+static void patched(struct machine *m, int arg)
+{
+	char name[8];
+
+	snprintf(name, sizeof name, "p%d", arg);
+	if (code_version >= 1 && pawl_patched(m->ctx, name)) {
+		pawl_set_status(m->ctx, name);
+		m->hash++;
+	} else {
+		pawl_timer(m->ctx, arg);
+	}
+	name[0] = 'q';
+	if (code_version < 2)
+		pawl_patch_deprecated(m->ctx, name);
+}
+
 static void step(struct machine *m, int what, int arg)
 {
 	static const char *const names[] = { "e", "f", "g" };
@@ -115,6 +149,7 @@ static void step(struct machine *m, int what, int arg)
 		for (int i = 0; i < TASKS; i++)
 			pawl_message(ctx, m->tasks[i], i == arg ? NULL : pawl_printf(ctx, "%llx", (unsigned long long)m->hash));
 		pawl_cancel(ctx, m->tasks[arg]);
+		keep_value(m, arg);
 		pawl_set_status(ctx, pawl_printf(ctx, "%016llx", (unsigned long long)m->hash));
 		break;
 	default:
@@ -122,6 +157,7 @@ static void step(struct machine *m, int what, int arg)
 		mix_text(m, pawl_uuid(ctx));
 		mix(m, &(int){ pawl_is_cancelled(ctx) }, sizeof(int));
 		mix_failure(m, pawl_failed(ctx));
+		patched(m, arg);
 		break;
 	}
 }
@@ -274,6 +310,21 @@ static void random_program(char *program, size_t steps)
 
 static unsigned turns, completed;
 
+/* Readers see in history what the code sees. */
+static void check_values(struct world *w)
+{
+	static const char *const keys[] = { "a", "b", "c", "d:1" };
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		const struct view_value *value = view_value(&w->view, slice_of(keys[i]));
+		const char *text = pawl_get((pawl_ctx *)(void *)w->x[WORLD_KEPT], keys[i]);
+
+		assert_int_equal(value != NULL, text != NULL);
+		if (text)
+			assert_int_equal(value->len, strlen(text));
+	}
+}
+
 static void run_seed(uint64_t number)
 {
 	struct world w;
@@ -281,6 +332,7 @@ static void run_seed(uint64_t number)
 
 	seed = number * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	random_program(program, 5 + pick(395));
+	code_version = 0;
 	world_init(&w, interpret);
 	w.dice = number;
 	w.spill_bytes = pick(2) ? 0 : 30;
@@ -292,6 +344,11 @@ static void run_seed(uint64_t number)
 		for (unsigned n = pick(4) + 1; n > 0; n--)
 			random_message(&w);
 		world_turn(&w);
+		check_values(&w);
+		if (code_version < 2 && pick(20) == 0) {
+			code_version++;
+			world_deploy(&w, interpret);
+		}
 	}
 	if (world_verify(&w, interpret, NULL) < 0)
 		fail_msg("%s", w.err.text);

@@ -246,6 +246,12 @@ static void members_stand_in_the_order_of_the_format(void **state)
 	            "{\"seq\":7,\"type\":\"ActivityRebooting\",\"ref\":18446744073709551615,\"attempt\":3,"
 	            "\"output\":{\"a\": [1, 2]},\"boot\":\"1a2b3c4d\",\"boot_ms\":123,"
 	            "\"fire_at\":\"2026-11-21T12:41:00.123456Z\"}");
+	e = sample(EVENT_PatchMarked, FIELD_NAME | FIELD_STATUS);
+	e.status = SLICE("deprecated");
+	assert_json(&e, "{\"seq\":7,\"type\":\"PatchMarked\",\"name\":\"n/a.me\",\"status\":\"deprecated\"}");
+	e = sample(EVENT_KeyValueSet, FIELD_KEY | FIELD_DATA);
+	e.key = SLICE("k:1");
+	assert_json(&e, "{\"seq\":7,\"type\":\"KeyValueSet\",\"key\":\"k:1\",\"value\":{\"a\": [1, 2]}}");
 	e = sample(EVENT_CustomStatusSet, FIELD_DATA);
 	assert_json(&e, "{\"seq\":7,\"type\":\"CustomStatusSet\",\"status\":{\"a\": [1, 2]}}");
 }

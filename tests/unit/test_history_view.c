@@ -395,6 +395,60 @@ static void custom_status_counts_its_changes(void **state)
 	assert_int_equal(v.custom_status_version, 2);
 }
 
+#define SET(key, value) "\"type\":\"KeyValueSet\",\"key\":\"" key "\"" value
+#define CLEARED(key) "\"type\":\"KeyValueCleared\"" key
+
+/* "k=v k=v", in the order of keys; a value in a file as NAME:BYTES:CRC. */
+static void assert_values(const char *want)
+{
+	struct buf got = BUF_INIT;
+
+	for (const struct view_value *value = v.values; value; value = value->next) {
+		struct event e;
+
+		view_value_event(value, &e);
+		assert_int_equal(e.fields, FIELD_KEY | FIELD_DATA);
+		assert_ptr_equal(view_value(&v, e.key), value);
+		buf_addf(&got, "%s%.*s=", got.len ? " " : "", SLICE_FMT(e.key));
+		buf_add_slice(&got, e.data);
+		if (e.data_file.data)
+			buf_addf(&got, "%.*s:%u:%08x", SLICE_FMT(e.data_file), (unsigned)e.data_len, (unsigned)e.data_crc);
+	}
+	assert_string_equal(buf_str(&got), want);
+	buf_release(&got);
+}
+
+static void values_are_those_that_were_set_last(void **state)
+{
+	static const struct {
+		const char *event, *values;
+	} cases[] = {
+		{ CLEARED(""), "" },
+		{ CLEARED(",\"key\":\"b\""), "" },
+		{ SET("b", ",\"value\":\"1\""), "b=1" },
+		{ SET("a", ",\"value\":{\"n\":[2]}"), "a={\"n\":[2]} b=1" },
+		{ SET("b:1", ""), "a={\"n\":[2]} b=1 b:1=" },
+		{ SET("B", ",\"value\":\"x\\ty\""), "B=x\ty a={\"n\":[2]} b=1 b:1=" },
+		{ SET("a", ",\"value\":{\"$file\":\"v-3\",\"bytes\":40000,\"crc32c\":\"0badcafe\"}"),
+		  "B=x\ty a=v-3:40000:0badcafe b=1 b:1=" },
+		{ SET("b", ",\"value\":\"longer than before\""), "B=x\ty a=v-3:40000:0badcafe b=longer than before b:1=" },
+		{ CLEARED(",\"key\":\"b\""), "B=x\ty a=v-3:40000:0badcafe b:1=" },
+		{ CLEARED(",\"key\":\"b\""), "B=x\ty a=v-3:40000:0badcafe b:1=" },
+		{ CLEARED(",\"key\":\"b:1\""), "B=x\ty a=v-3:40000:0badcafe" },
+		{ CLEARED(""), "" },
+		{ SET("z", ",\"value\":\"\""), "z=" },
+	};
+	(void)state;
+	assert_int_equal(apply(TIME STARTED), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(apply(cases[i].event), 0);
+		assert_values(cases[i].values);
+	}
+	assert_null(view_value(&v, SLICE("y")));
+	assert_int_equal(apply("\"type\":\"ExecutionCompleted\""), 0);
+	assert_values("z="); /* for readers */
+}
+
 static void a_retry_tells_attempt_due_and_error(void **state)
 {
 	(void)state;
@@ -669,6 +723,7 @@ int main(void)
 		TEST(after_an_unknown_event_strange_answers_are_let_pass),
 		TEST(status_follows_the_events),
 		TEST(custom_status_counts_its_changes),
+		TEST(values_are_those_that_were_set_last),
 		TEST(a_retry_tells_attempt_due_and_error),
 		TEST(one_that_is_held_has_no_due_and_keeps_its_error),
 		TEST(one_that_is_rebooting_keeps_due_and_output),
