@@ -11,7 +11,7 @@
 
 /* ---- reading ---- */
 
-static int fold(struct cli *c, struct cli_instance *i)
+int instance_fold(struct cli *c, struct cli_instance *i)
 {
 	struct pawl_error why = { .code = 0 };
 	int rc = history_parse(&i->history, slice_make(i->text, i->len), &why);
@@ -58,7 +58,7 @@ int instance_read(struct cli *c, const char *id, uint64_t execution, struct cli_
 	view_init(&i->view);
 	int rc = c->provider->ops->read(c->provider, id, execution, &i->text, &i->len, &i->execution, &c->err);
 	if (rc == 0)
-		rc = fold(c, i);
+		rc = instance_fold(c, i);
 	if (rc == PAWL_ECORRUPT) {
 		i->damaged = true;
 		i->note = strdup(c->err.text);

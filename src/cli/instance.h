@@ -19,6 +19,8 @@ struct cli_instance {
 
 /* execution 0 = the newest. Damage is not an error here. Release also after a failure. */
 int instance_read(struct cli *c, const char *id, uint64_t execution, struct cli_instance *i) PAWL_MUST_USE;
+/* What instance_read does with the text once it is there: parse, fold; damage is noted. For other places that texts come from. */
+int instance_fold(struct cli *c, struct cli_instance *i) PAWL_MUST_USE;
 void instance_release(struct cli_instance *i);
 const char *instance_status(const struct cli_instance *i); /* "Running" ..., "Damaged" */
 bool instance_is_ended(const struct cli_instance *i);

@@ -19,6 +19,8 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_work,
 	&verb_queue,
 	&verb_types,
+	&verb_verify,
+	&verb_graph,
 	&verb_version,
 	&verb_help,
 	NULL,

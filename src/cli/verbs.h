@@ -7,6 +7,6 @@
 extern const struct cli_verb verb_run, verb_start, verb_list, verb_status, verb_get, verb_history, verb_raise, verb_wait,
 	verb_watch,
 	verb_suspend, verb_resume, verb_terminate, verb_purge, verb_activities,
-	verb_work, verb_queue, verb_types, verb_version, verb_help;
+	verb_work, verb_queue, verb_types, verb_verify, verb_graph, verb_version, verb_help;
 
 #endif
