@@ -115,7 +115,7 @@ static void lost(struct pawl_runtime *rt, struct pawl_work *w, enum work_outcome
 	char worker[PAWL_WORKER_MAX + 1];
 
 	snprintf(worker, sizeof(worker), "%s", w->worker->name);
-	outside_end(rt, w, true);
+	outside_end(rt, w, false); /* taken back, not canceled: another attempt is to do it */
 	work_set_failure(w, outcome, code, "worker '%s' %s", worker, text);
 	w->running = false;
 	work_result(rt, w);

@@ -11,6 +11,7 @@
  */
 #include <fcntl.h>
 #include <pawl/pawl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -427,7 +428,10 @@ PAWL_ORCHESTRATION(routed, "1.0.0");
 
 static int changing(pawl_ctx *ctx, const char *input)
 {
-	(void)input;
+	while (E2E_VARIANT == 2 && strcmp(input, "loop") == 0)
+		nap_ms(1);
+	if (E2E_VARIANT == 2 && strcmp(input, "crash") == 0)
+		raise(SIGSEGV);
 	if (!pawl_call(ctx, E2E_VARIANT == 2 ? "nap" : "step", "1"))
 		return pawl_rethrow(ctx);
 	const char *data = pawl_wait_event(ctx, "go", -1);

@@ -339,6 +339,7 @@ static void one_that_closes_its_output_is_waited_for(void **state)
 
 static void end_while_asked(void)
 {
+	on_change = NULL; /* once: the next answer may come in the same wait */
 	assert_true(ask(in_dir("ok"), 0));
 	pressure_reload(p);
 	assert_false(ask(in_dir("ok"), 0));
@@ -349,8 +350,6 @@ static void who_is_told_may_ask_and_reload(void **state)
 	(void)state;
 	on_change = end_while_asked;
 	assert_false(ask(script("ok", "#!/bin/sh\n"), 0));
-	wait_for_changes(1);
-	on_change = NULL;
 	wait_for_changes(2);
 	assert_true(ask(in_dir("ok"), 0));
 }
