@@ -1,7 +1,8 @@
 /*
  * monitor.c - look, sleep, look again; until the value reaches a threshold, or until somebody says stop.
  *
- * Input: FILE THRESHOLD SECONDS. The file begins with a number, such as /sys/class/thermal/thermal_zone0/temp or
+ * Input: FILE THRESHOLD SECONDS [LOOKS], the last one for itself: after each LOOKS_EACH looks it continues as new, so its
+ * history stays short however long it runs. The file begins with a number, such as /sys/class/thermal/thermal_zone0/temp or
  * /proc/loadavg. Event: stop. Output: why it ended.
  */
 #include <pawl/pawl.h>
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOKS_MAX 10000 /* each look is some lines of history, and a history has an end (PAWL_HISTORY_EVENTS_MAX) */
+#define LOOKS_EACH 20
 
 /* The number that a file begins with. */
 static int look(pawl_work *work, const char *path)
@@ -31,25 +32,26 @@ PAWL_ACTIVITY(look);
 static const pawl_retry three_times = { .max_attempts = 3, .first_ms = PAWL_MS(200) };
 static const pawl_call_options retried = { .retry = &three_times };
 
-static int watch(pawl_ctx *ctx, const char *path, double threshold, double seconds)
+static int watch(pawl_ctx *ctx, const char *path, double threshold, double seconds, long looks)
 {
 	pawl_task *stop = pawl_event(ctx, "stop"); /* one wait for the whole loop: it stays open over the rounds */
 
-	for (int round = 1; round <= LOOKS_MAX; round++) {
+	for (long round = looks + 1; round <= looks + LOOKS_EACH; round++) {
 		const char *value = pawl_call_with(ctx, "look", path, &retried);
 		if (!value)
 			return pawl_rethrow(ctx);
 		if (strtod(value, NULL) >= threshold)
-			return pawl_return(ctx, pawl_printf(ctx, "reached %s at look %d", value, round));
-		pawl_set_status(ctx, pawl_printf(ctx, "%s of %g at look %d", value, threshold, round));
+			return pawl_return(ctx, pawl_printf(ctx, "reached %s at look %ld", value, round));
+		pawl_set_status(ctx, pawl_printf(ctx, "%s of %g at look %ld", value, threshold, round));
 
 		pawl_task *pause = pawl_timer(ctx, (int64_t)(seconds * 1000));
 		if (pawl_first(ctx, stop, pause) == stop) { /* not pawl_any: it would cancel the other, and stop is still needed */
 			pawl_cancel(ctx, pause);
-			return pawl_return(ctx, pawl_printf(ctx, "stopped at %s after %d looks", value, round));
+			return pawl_return(ctx, pawl_printf(ctx, "stopped at %s after %ld looks", value, round));
 		}
 	}
-	return pawl_fail(ctx, "%g was not reached in %d looks", threshold, LOOKS_MAX);
+	/* the same instance with an empty history; a stop that comes just now is not lost, the next execution gets it */
+	return pawl_continue_as_new(ctx, pawl_printf(ctx, "%s %.17g %.17g %ld", path, threshold, seconds, looks + LOOKS_EACH));
 }
 
 static int monitor(pawl_ctx *ctx, const char *input)
@@ -62,9 +64,10 @@ static int monitor(pawl_ctx *ctx, const char *input)
 	*numbers++ = '\0';
 	double threshold = strtod(numbers, &end);
 	double seconds = strtod(end, &end);
-	if (*end || seconds < 0.1 || seconds > 86400)
+	long looks = strtol(end, &end, 10);
+	if (*end || looks < 0 || seconds < 0.1 || seconds > 86400)
 		return pawl_fail(ctx, "'%s' is not THRESHOLD SECONDS (0.1 to 86400)", numbers);
-	return watch(ctx, path, threshold, seconds);
+	return watch(ctx, path, threshold, seconds, looks);
 }
 PAWL_ORCHESTRATION(monitor, "1.0.0");
 

@@ -161,6 +161,19 @@ PAWL_API int pawl_fail_with(pawl_ctx *ctx, const pawl_failure *failure);
 PAWL_API int pawl_rethrow(pawl_ctx *ctx);                 /* with the last failure */
 PAWL_API const pawl_failure *pawl_failed(pawl_ctx *ctx);  /* the last failure, or NULL */
 
+/*
+ * Begin anew, as the next execution of this instance: `return pawl_continue_as_new(ctx, "42")`. The code starts over with
+ * this input (NULL: none) and an empty history, so a loop without an end stays small. Carried over, in one commit: events
+ * that no wait has returned (also those that a wait had got and the code has not looked at) in the order in which they
+ * came, the custom status, keys and values, a request to cancel. All that is open is canceled. The instance keeps its id, and who waits
+ * for it goes on waiting. More than 100 executions within a second that do not wait for anything are slowed down.
+ */
+typedef struct pawl_continue_options {
+	const char *version;      /* of the orchestration, which must be registered; NULL = the same */
+} pawl_continue_options;
+PAWL_API int pawl_continue_as_new(pawl_ctx *ctx, const char *input);
+PAWL_API int pawl_continue_as_new_with(pawl_ctx *ctx, const char *input, const pawl_continue_options *options);
+
 /* The same at every replay, without an extra turn. */
 PAWL_API int64_t pawl_now(pawl_ctx *ctx);                 /* ns since 1970: the time of this turn */
 PAWL_API uint64_t pawl_random(pawl_ctx *ctx);             /* not for secrets */

@@ -3,7 +3,6 @@
 #include "base/text.h"
 #include <stdarg.h>
 
-#define RETURN_FAILED (-1)
 #define PRIORITY_LAST 9
 
 static const pawl_failure no_task = { "system", "invalid", "no task was given (NULL)", NULL, false };
@@ -322,9 +321,13 @@ bool pawl_is_done(const pawl_task *task)
 	return !task || task->state != TASK_OPEN;
 }
 
+/* Who has read it has seen it: an event is used up. A task is the execution's own memory, never constant. */
 const char *pawl_result(const pawl_task *task)
 {
-	return task && task->state == TASK_DONE ? task->result.data : NULL;
+	if (!task || task->state != TASK_DONE)
+		return NULL;
+	((pawl_task *)(uintptr_t)task)->seen = true;
+	return task->result.data;
 }
 
 size_t pawl_result_len(const pawl_task *task)
@@ -376,6 +379,27 @@ int pawl_return(pawl_ctx *ctx, const char *output)
 		return RETURN_FAILED;
 	x->output = output ? memory_copy(x, text) : SLICE_NONE;
 	return 0;
+}
+
+int pawl_continue_as_new_with(pawl_ctx *ctx, const char *input, const pawl_continue_options *options)
+{
+	struct execution *x = execution_of(ctx);
+	struct slice text = slice_of(input), version = slice_of(options ? options->version : NULL);
+
+	x->end_failure = check_payload(x, "input", text.len, PAWL_PAYLOAD_BYTES_MAX, "PAWL_PAYLOAD_BYTES_MAX");
+	if (!x->end_failure && version.data && !text_is_version(version))
+		x->end_failure = failure_make(x, "system", "invalid", "'%.80s' is not a valid version", version.data);
+	if (x->end_failure)
+		return RETURN_FAILED;
+	x->carry.next_input = input ? memory_copy(x, text) : SLICE_NONE;
+	x->carry.next_version = version.data ? memory_copy(x, version) : SLICE_NONE;
+	x->carry.wanted = true;
+	return RETURN_CONTINUED;
+}
+
+int pawl_continue_as_new(pawl_ctx *ctx, const char *input)
+{
+	return pawl_continue_as_new_with(ctx, input, NULL);
 }
 
 const pawl_failure *pawl_failed(pawl_ctx *ctx)
@@ -432,10 +456,12 @@ void pawl_set_status(pawl_ctx *ctx, const char *text)
 
 	if (!f)
 		f = check_payload(x, "status", e.data.len, PAWL_STATUS_BYTES_MAX, "PAWL_STATUS_BYTES_MAX");
-	if (f)
+	if (f) {
 		decide_refused(x, f);
-	else
-		decide(x, &e);
+		return;
+	}
+	decide(x, &e);
+	carry_status(x, &e);
 }
 
 /* Not from the instance's memory: whether a line is made differs between runs (E4). */

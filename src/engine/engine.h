@@ -64,6 +64,8 @@ struct turn {
 	/* out; the events live until the next call on the execution */
 	struct event *events;
 	size_t event_count;
+	struct event *next; /* the last event is ExecutionContinuedAsNew: the first lines of the next execution, in the same commit */
+	size_t next_count;  /* 0: it does not go on as another */
 	bool ended;
 };
 
@@ -82,7 +84,9 @@ void execution_free(struct execution *x);
 /* Give it its history, first event ExecutionStarted; h must stay until execution_turn or execution_verify returned.
  * Nothing runs yet. */
 int execution_load(struct execution *x, const struct history *h, struct pawl_error *err) PAWL_MUST_USE;
-/* Replay what was loaded (if it was not yet), take the messages and run. PAWL_ENONDETERMINISM: parked, nothing was
+/* Replay what was loaded (if it was not yet), take the messages and run. Without messages too, when history has no decision
+ * yet: the first lines of an execution that follows another are committed before its code begins; its first events then
+ * have no time, as they belong to that turn. PAWL_ENONDETERMINISM: parked, nothing was
  * decided and no message taken; the execution is to be freed. PAWL_ENOMEM: the same, try later. A new execution's first
  * message is ExecutionStarted. */
 int execution_turn(struct execution *x, struct turn *t, struct pawl_error *err) PAWL_MUST_USE;

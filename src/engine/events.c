@@ -17,6 +17,7 @@ struct event_queue *events_queue(struct execution *x, struct slice name)
 	if (q)
 		return q;
 	q = memory_alloc(x, sizeof *q);
+	q->name = memory_copy(x, name);
 	if (map_put(&x->queues, name, q, NULL) < 0)
 		no_memory(x);
 	return q;
@@ -80,12 +81,22 @@ void events_wait(struct execution *x, pawl_task *wait, struct event_queue *q)
 		give(x, wait, take_first(q));
 }
 
-void events_raise(struct execution *x, struct slice name, struct slice data)
+static struct slice keep(struct execution *x, const struct event *e, uint32_t field, struct slice s)
 {
-	struct event_queue *q = events_queue(x, name);
+	return e->fields & field ? memory_copy(x, s) : SLICE_NONE;
+}
+
+void events_raise(struct execution *x, const struct event *e)
+{
+	struct event_queue *q = events_queue(x, e->name);
 	struct raised *r = memory_alloc(x, sizeof *r);
 
-	r->data = data;
+	r->data = memory_payload(x, e);
+	r->seq = e->seq;
+	r->fields = e->fields;
+	r->id = keep(x, e, FIELD_ID, e->id);
+	r->key = keep(x, e, FIELD_KEY, e->key);
+	r->from = keep(x, e, FIELD_FROM, e->from);
 	if (q->waits) {
 		give(x, q->waits, r);
 		return;

@@ -59,9 +59,14 @@ static void body(void *arg)
 	struct execution *x = arg;
 
 	replay_next_turn(x);
+	replay_begin_carried(x);
 	int rc = x->fn(ctx_of(x), x->input);
 	if (rc == 0) {
 		end_completed(x);
+		return;
+	}
+	if (rc == RETURN_CONTINUED && x->carry.wanted) {
+		carry_on(x);
 		return;
 	}
 	if (!x->end_failure)
@@ -120,6 +125,7 @@ int execution_new(struct execution **out, const char *id, uint64_t number, pawl_
 	map_init(&x->ids);
 	map_init(&x->keys);
 	buf_init(&x->key);
+	carry_init(&x->carry);
 	x->id = arena_strdup(&x->memory, id);
 	if (!x->id) {
 		execution_free(x);
@@ -138,6 +144,7 @@ void execution_free(struct execution *x)
 	map_release(&x->ids);
 	map_release(&x->keys);
 	buf_release(&x->key);
+	carry_release(&x->carry);
 	free(x->tasks);
 	arena_release(&x->turn_arena);
 	arena_release(&x->memory);
@@ -186,10 +193,11 @@ static void begin_turn(struct execution *x, struct turn *t)
 		arena_release(&x->turn_arena);
 	else
 		arena_reset(&x->turn_arena);
-	x->out = NULL;
-	x->out_count = x->out_cap = 0;
-	t->events = NULL;
-	t->event_count = 0;
+	x->out = x->next_out = NULL;
+	x->out_count = x->out_cap = x->next_count = 0;
+	x->continuing = false;
+	t->events = t->next = NULL;
+	t->event_count = t->next_count = 0;
 	t->ended = false;
 	for (size_t i = 0; i < t->message_count; i++) {
 		t->messages[i].result = MESSAGE_STALE;
@@ -215,6 +223,8 @@ int execution_turn(struct execution *x, struct turn *t, struct pawl_error *err)
 		return rc;
 	t->events = x->out;
 	t->event_count = x->out_count;
+	t->next = x->next_out;
+	t->next_count = x->next_count;
 	t->ended = x->ended;
 	return 0;
 }
@@ -239,7 +249,8 @@ bool execution_is_resident(const struct execution *x)
 size_t execution_memory(const struct execution *x)
 {
 	const size_t entry = sizeof(struct map_entry) + 48; /* and its key, about */
-	size_t bytes = sizeof *x + x->memory.used + x->turn_arena.used + x->task_cap * sizeof *x->tasks + x->key.cap;
+	size_t bytes = sizeof *x + x->memory.used + x->turn_arena.used + x->task_cap * sizeof *x->tasks + x->key.cap +
+		       x->carry.status.cap;
 
 	bytes += (x->queues.count + x->ids.count + x->keys.count) * entry;
 	return bytes + (x->coro ? coro_stack_used(x->coro) : 0);

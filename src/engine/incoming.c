@@ -52,6 +52,7 @@ static void start(struct execution *x, const struct event *e)
 	x->started = true;
 	x->input = memory_payload(x, e).data;
 	prng_seed(&x->prng, e->seed);
+	carry_started(x, e);
 }
 
 void incoming_apply(struct execution *x, const struct event *e)
@@ -71,6 +72,7 @@ void incoming_apply(struct execution *x, const struct event *e)
 		break;
 	case EVENT_CancelRequested:
 		x->cancel_requested = true;
+		carry_cancel(x, e);
 		break;
 	case EVENT_ActivityCompleted:
 		tasks_complete(x, answered(x, e, EVENT_ActivityScheduled), memory_payload(x, e));
@@ -88,7 +90,10 @@ void incoming_apply(struct execution *x, const struct event *e)
 		tasks_complete(x, answered(x, e, EVENT_TimerCreated), SLICE(""));
 		break;
 	case EVENT_EventRaised:
-		events_raise(x, e->name, memory_payload(x, e));
+		events_raise(x, e);
+		break;
+	case EVENT_KeyValueCarried:
+		values_carried(x, e);
 		break;
 	default:
 		execution_stop(x, PAWL_EUNSUPPORTED, "history line %llu has %s, which this version cannot replay",
@@ -135,7 +140,8 @@ static enum message_result admit_raised(struct execution *x, struct message *m)
 	if (q && q->count >= x->options.events_buffered_max)
 		return refuse(x, m, "%lu events named '%.*s' wait to be taken already, which is the limit",
 			      (unsigned long)q->count, SLICE_FMT(e->name));
-	if (!memory_has_room(x, (size_t)len + sizeof(struct raised) + sizeof(struct event_queue)))
+	size_t texts = e->name.len + e->id.len + e->key.len + e->from.len;
+	if (!memory_has_room(x, (size_t)len + texts + sizeof(struct raised) + sizeof(struct event_queue)))
 		return refuse(x, m, "events that wait to be taken have used half of the memory limit of %zu bytes",
 			      x->options.memory_max);
 	return MESSAGE_TAKEN;
@@ -259,7 +265,7 @@ static void plan_requeue(struct execution *x, struct event *e)
 static void take(struct execution *x, struct message *m)
 {
 	struct event *e = decide_add_event(x);
-	bool first = x->out_count == 1;
+	bool first = x->out_count == 1 && !x->continuing;
 
 	if (event_copy(e, &m->event, &x->turn_arena) < 0)
 		execution_stop(x, PAWL_ENOMEM, "out of memory in instance '%s'", x->id);

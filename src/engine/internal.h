@@ -25,14 +25,18 @@
 
 /* ---- what one execution is made of ---- */
 
-/* An external event that nobody has waited for yet, or the one that a wait has got. */
+/* An external event that nobody has waited for yet, or the one that a wait has got: all that carry.c needs to raise it
+ * anew. */
 struct raised {
 	struct raised *next;
-	struct slice data;
+	uint64_t seq;
+	uint32_t fields; /* of its EventRaised */
+	struct slice data, id, key, from;
 };
 
 /* Events and waits of one name; at most one of the two lists has members. */
 struct event_queue {
+	struct slice name;
 	struct raised *first, *last;
 	uint32_t count;
 	struct pawl_task *waits, *last_wait;
@@ -65,6 +69,20 @@ struct prng {
 	uint64_t s[4];
 };
 
+enum { RETURN_FAILED = -1, RETURN_CONTINUED = -2 }; /* what orchestration code returns */
+
+/* What the next execution is to know (carry.c). */
+struct carry {
+	struct slice name, version, parent; /* of ExecutionStarted */
+	uint64_t parent_execution, parent_ref;
+	bool follows; /* it follows another execution: its first lines were committed with the end of that one */
+	bool has_status, has_reason, has_id;
+	struct buf status;             /* the custom status; not in `memory`, as it is set again and again */
+	struct slice reason, id;       /* of CancelRequested */
+	bool wanted;                   /* pawl_continue_as_new was called, with ... */
+	struct slice next_input, next_version; /* ... these; NONE when there is none */
+};
+
 struct execution {
 	char *id;
 	uint64_t number;
@@ -77,6 +95,8 @@ struct execution {
 	bool live;      /* history is used up, decisions are new (E2) */
 	bool started, suspended, cancel_requested;
 	bool ended, dead;
+	bool decided;   /* history has a decision: the code had begun */
+	bool continuing; /* the live turn goes on with the one that history ends with */
 	int stop_code;  /* PAWL_E...: halted without an end */
 	struct pawl_error *err; /* of the call that runs */
 	struct mismatch mismatch;
@@ -108,6 +128,9 @@ struct execution {
 	const pawl_failure *failure; /* the last one */
 	const pawl_failure *end_failure;
 	struct slice output;
+	struct carry carry;
+	struct event *next_out; /* the first lines of the next execution, in turn_arena */
+	size_t next_count;
 };
 
 /* pawl_ctx is never defined: it is the execution under the name that its code knows. */
@@ -155,6 +178,8 @@ struct failure failure_for_event(const pawl_failure *f);
 void replay_next_turn(struct execution *x);
 /* A decision made while history still has something to say: it must be the recorded one. */
 void replay_decision(struct execution *x, const struct event *e);
+/* When history has only what was carried over from the execution before: the code begins now, in that turn. */
+void replay_begin_carried(struct execution *x);
 /* Is the marker of this patch the next decision in history? Then it is taken. */
 bool replay_patch(struct execution *x, struct slice name);
 _Noreturn void replay_patch_missing(struct execution *x, struct slice name);
@@ -216,11 +241,29 @@ struct event_queue *events_queue(struct execution *x, struct slice name);
 const struct event_queue *events_find(const struct execution *x, struct slice name);
 void events_wait(struct execution *x, pawl_task *wait, struct event_queue *q);
 void events_drop_wait(pawl_task *wait);
-void events_raise(struct execution *x, struct slice name, struct slice data);
+void events_raise(struct execution *x, const struct event *e);
 void events_put_back(struct execution *x, struct event_queue *q, struct raised *r);
 /* Ids and keys that history has (I2). */
 bool events_is_known(struct execution *x, const struct event *e);
 void events_remember(struct execution *x, const struct event *e);
+
+/* ---- carry.c: what goes over to the next execution ---- */
+
+void carry_init(struct carry *c);
+void carry_release(struct carry *c);
+void carry_started(struct execution *x, const struct event *e);
+void carry_cancel(struct execution *x, const struct event *e);
+void carry_status(struct execution *x, const struct event *e); /* ExecutionStarted, CustomStatusSet */
+/* One more of the first lines; count them before (values_count). */
+struct event *carry_event(struct execution *x);
+/* The code has returned so: the end of this execution, and what the next one begins with. */
+void carry_on(struct execution *x);
+
+/* ---- values.c ---- */
+
+size_t values_count(const struct execution *x);
+void values_carry(struct execution *x);  /* a KeyValueCarried for each */
+void values_carried(struct execution *x, const struct event *e);
 
 /* ---- patch.c ---- */
 

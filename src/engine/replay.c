@@ -96,6 +96,7 @@ void replay_decision(struct execution *x, const struct event *e)
 		describe_made(x, e);
 		mismatch(x, recorded->seq);
 	}
+	x->decided = true;
 	x->at++;
 	x->seq++;
 }
@@ -174,6 +175,25 @@ static void next(struct execution *x)
 {
 	while (!next_recorded(x) && !next_new(x))
 		coro_suspend(x->coro);
+}
+
+/*
+ * The first lines of an execution that follows another were committed with the end of that one, before its code began.
+ * They are its first turn, which goes on here: what is decided now, and what came meanwhile, has no time of its own.
+ */
+void replay_begin_carried(struct execution *x)
+{
+	if (!x->carry.follows || x->live || x->decided || (x->history && x->at < x->history->count))
+		return;
+	while (!x->turn)
+		coro_suspend(x->coro);
+	x->continuing = x->turn_taken = x->live = true;
+	memory_limit(x);
+	(void)incoming_take(x);
+	if (x->ended)
+		execution_halt(x);
+	if (x->suspended)
+		replay_next_turn(x);
 }
 
 void replay_next_turn(struct execution *x)

@@ -190,3 +190,31 @@ void pawl_clear(pawl_ctx *ctx, const char *key)
 	else if (x->values && x->values->set)
 		(void)clear(x, NULL);
 }
+
+/* ---- from one execution to the next ---- */
+
+size_t values_count(const struct execution *x)
+{
+	return x->values ? x->values->count : 0;
+}
+
+void values_carry(struct execution *x)
+{
+	for (const struct value *v = x->values ? x->values->set : NULL; v; v = v->next) {
+		struct event *e = carry_event(x);
+
+		e->type = EVENT_KeyValueCarried;
+		e->fields = FIELD_KEY | FIELD_DATA;
+		e->key = slice_of(v->key);
+		e->data = slice_make(v->text, v->len);
+	}
+}
+
+void values_carried(struct execution *x, const struct event *e)
+{
+	struct slice text = memory_payload(x, e);
+
+	if (!text_is_key(e->key) || values_of(x)->count >= PAWL_VALUES_MAX)
+		execution_stop(x, PAWL_ECORRUPT, "history line %llu is no key-value that can be carried", (unsigned long long)e->seq);
+	put(x, add(x, e->key), text);
+}

@@ -66,6 +66,7 @@
 	X(CustomStatusSet, DECISION, 0, DATA, "status")                                                                \
 	X(KeyValueSet, DECISION, KEY, DATA, "value")                                                                   \
 	X(KeyValueCleared, DECISION, 0, KEY, "")                                                                       \
+	X(KeyValueCarried, IN, KEY, DATA, "value")                                                                     \
 	/* entities: state kept by one writer, operations queued */                                                    \
 	X(EntitySignaled, DECISION, NAME | INSTANCE, DATA | DELAY | DUE, "input")                                      \
 	X(EntityCalled, DECISION, NAME | INSTANCE, DATA, "input")                                                      \

@@ -720,6 +720,7 @@ static int apply(struct view *v, const struct event *e)
 	case EVENT_CustomStatusSet:
 		return set_custom_status(v, e);
 	case EVENT_KeyValueSet:
+	case EVENT_KeyValueCarried:
 		return view_set_value(v, e);
 	case EVENT_KeyValueCleared:
 		view_clear_values(v, e->fields & FIELD_KEY ? e->key : SLICE_NONE);
@@ -746,6 +747,7 @@ int view_apply(struct view *v, const struct event *e)
 	if (rc < 0)
 		return rc;
 	v->next_seq++;
+	v->begun = v->begun || (event_type_class(e->type) & EVENT_DECISION);
 	if (e->has_time)
 		v->updated_ns = e->time_ns;
 	return 0;

@@ -65,6 +65,7 @@ struct event_name; /* external events of one name; view.c's */
 struct view {
 	enum instance_status status;
 	bool suspended, cancel_requested;
+	bool begun;             /* its code has decided something. Not yet: only what was carried over into it is there */
 	bool has_unknown;       /* of a newer pawl: the instance is parked, the view tells less */
 	uint64_t next_seq;      /* of the next event */
 	int64_t created_ns, updated_ns;

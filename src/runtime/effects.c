@@ -230,6 +230,8 @@ bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct t
 		ended(rt, i);
 		return true;
 	}
+	if (t->next_count)
+		return false; /* nothing of it is begun any more */
 	/* second, so that what was canceled in the turn that scheduled it never starts */
 	for (size_t n = 0; n < t->event_count; n++) {
 		unsigned class = event_type_class(t->events[n].type);
@@ -243,7 +245,7 @@ bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct t
 
 void effects_resume(struct pawl_runtime *rt, struct instance *i)
 {
-	works_left_behind(rt, i->id, &i->view);
+	works_left_behind(rt, i->id, i->execution, &i->view);
 	for (struct open_item *item = i->view.open; item; item = item->next)
 		begin(rt, i, item, NULL);
 	inbox_attend(rt, i);

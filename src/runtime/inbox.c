@@ -172,6 +172,10 @@ static void receive_mail(struct pawl_runtime *rt, const struct pawl_message *p)
 		rt->provider->ops->reject(rt->provider, p->token, why);
 		return;
 	}
+	if (p->id && generation_took(rt, i, p->id)) {
+		rt->provider->ops->ack(rt->provider, p->token);
+		return;
+	}
 	struct mail *m = mail_new(rt, event_of(p->kind));
 	if (!m) {
 		log_error("out of memory for a message to '%s': it is taken at the next start", i->id);

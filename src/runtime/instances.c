@@ -23,11 +23,24 @@ void mail_free(struct mail *m)
 	free(m);
 }
 
+/* The first lines of an execution that follows another are there, and its code has not run. */
+static bool is_to_begin(const struct pawl_runtime *rt, const struct instance *i)
+{
+	return i->started && !i->view.begun && !i->view.suspended && !rt->stopping;
+}
+
+bool instance_is_due(const struct pawl_runtime *rt, const struct instance *i)
+{
+	if (i->committing)
+		return false;
+	if (i->mail && i->mail->event.type == EVENT_ExecutionTerminated)
+		return true;
+	return !i->parked && !generation_is_paused(i) && (i->mail || is_to_begin(rt, i));
+}
+
 static void make_ready(struct pawl_runtime *rt, struct instance *i)
 {
-	if (i->ready || i->committing || !i->mail)
-		return;
-	if (i->parked && i->mail->event.type != EVENT_ExecutionTerminated)
+	if (i->ready || !instance_is_due(rt, i))
 		return;
 	i->ready = true;
 	i->ready_next = NULL;
@@ -91,6 +104,7 @@ void instance_remove(struct pawl_runtime *rt, struct instance *i)
 			request_finish(rt, m->request, PAWL_ESTATE, "instance '%s' has ended", i->id);
 		mail_free(m);
 	}
+	generation_release(rt, i);
 	view_release(&i->view);
 	free(i->turn);
 	free(i);
@@ -191,15 +205,25 @@ void instances_unpark(struct pawl_runtime *rt)
 
 /* ---- loading at start ---- */
 
-static int fold(struct instance *i, const struct history *h, struct pawl_error *err)
+int instance_apply(struct instance *i, const struct event *events, size_t count, struct pawl_error *err)
 {
-	for (size_t n = 0; n < h->count; n++) {
-		int rc = view_apply(&i->view, &h->events[n]);
+	for (size_t n = 0; n < count; n++) {
+		int rc = view_apply(&i->view, &events[n]);
 		if (rc == PAWL_ENOMEM)
 			return err_nomem(err);
 		if (rc < 0)
-			return err_set(err, PAWL_ECORRUPT, "line %llu does not follow from those before it", (unsigned long long)h->events[n].seq);
+			return err_set(err, PAWL_ECORRUPT, "line %llu does not follow from those before it", (unsigned long long)events[n].seq);
 	}
+	return 0;
+}
+
+/* The end of an execution and the first lines of the next are one commit: with only one of them, lines were lost. */
+static int check_generation(const struct instance *i, size_t lines, struct pawl_error *err)
+{
+	if (lines == 0 && i->execution > 1)
+		return err_set(err, PAWL_ECORRUPT, "execution %llu has no whole turn, and the one before it has ended", (unsigned long long)i->execution);
+	if (i->view.status == STATUS_CONTINUED_AS_NEW)
+		return err_set(err, PAWL_ECORRUPT, "execution %llu was continued as new, but the next one is not there", (unsigned long long)i->execution);
 	return 0;
 }
 
@@ -212,11 +236,14 @@ static int load_history(struct pawl_runtime *rt, struct instance *i, bool *empty
 
 	if (rc < 0)
 		return rc;
-	*empty = len == 0;
+	*empty = len == 0 && i->execution <= 1;
 	history_init(&h);
 	rc = history_parse(&h, slice_make(text, len), err);
 	if (rc == 0)
-		rc = fold(i, &h, err);
+		rc = instance_apply(i, h.events, h.count, err);
+	if (rc == 0)
+		rc = check_generation(i, h.count, err);
+	i->loaded = true;
 	i->history_bytes = h.bytes;
 	if (rc == 0 && h.torn_bytes)
 		log_warning("instance '%s': a torn tail of %zu bytes is cut from its history", i->id, h.torn_bytes);
@@ -262,7 +289,7 @@ static int load_one(void *arg, const char *id)
 		i->started = true;
 		instance_park(rt, i, PARKED_UNREADABLE, "its history was written by a newer pawl: run that version");
 	} else if (status_is_ended(i->view.status)) {
-		works_left_behind(rt, id, NULL);
+		works_left_behind(rt, id, i->execution, NULL);
 		if (rt->provider->ops->archive(rt->provider, id, &err) < 0)
 			log_warning("cannot archive '%s': %s", id, err.text);
 		instance_remove(rt, i);
@@ -277,8 +304,10 @@ static int resume_one(void *arg, struct slice key, void *value)
 	struct instance *i = value;
 
 	(void)key;
-	if (i->started && !i->parked)
+	if (i->started && !i->parked) {
 		effects_resume(arg, i);
+		make_ready(arg, i);
+	}
 	return 0;
 }
 

@@ -80,6 +80,8 @@ enum process_found process_adopt(struct process **out, struct loop *loop, const 
                                  struct process_result *result);
 /* Nobody wants what is there any more: end it and forget it (its end is not waited for). Safe on any directory. */
 void process_end_leftover(const char *work);
+/* Does the shim of some attempt, whichever it is, live there? */
+bool process_is_there(const char *work);
 
 /* The file `cancel`, TERM to the shim; done comes with WORK_CANCELED. */
 void process_cancel(struct process *p);

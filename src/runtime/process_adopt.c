@@ -257,3 +257,8 @@ void process_end_leftover(const char *work)
 	if (c.end == CLAIM_OPEN)
 		kill_activity(&c);
 }
+
+bool process_is_there(const char *work)
+{
+	return claim_is_held(work);
+}

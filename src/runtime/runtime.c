@@ -160,6 +160,7 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 	rt->os = options->os ? options->os : os_linux();
 	map_init(&rt->instances);
 	heap_init(&rt->timers);
+	heap_init(&rt->pauses);
 	rt->ready_end = &rt->ready;
 	heap_init(&rt->watches);
 	heap_init(&rt->expiries);
@@ -168,6 +169,7 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 	map_init(&rt->found);
 	rt->requests_end = &rt->requests;
 	rt->rescan_ns = rt->again_ns = -1;
+	rt->opened_ns = rt->os->boot_ns(rt->os->self);
 	rt->settling = true;
 	rt->options = *options;
 	if (options->config) /* read again at a reload, when the caller's may be gone */
@@ -196,6 +198,7 @@ void pawl_close(pawl_runtime *rt)
 	works_release(rt);
 	works_close(rt);
 	heap_release(&rt->timers);
+	heap_release(&rt->pauses);
 	buf_release(&rt->ended);
 	if (rt->provider)
 		rt->provider->ops->close(rt->provider);
@@ -380,6 +383,8 @@ static void set_timer(struct pawl_runtime *rt)
 	if (!rt->stopping) { /* else nothing of this is begun any more */
 		if (rt->timers.count)
 			earliest(&at, heap_min(&rt->timers)->key);
+		if (rt->pauses.count)
+			earliest(&at, heap_min(&rt->pauses)->key);
 		earliest(&at, rt->rescan_ns);
 		earliest(&at, rt->again_ns);
 	} else if (!busy && rt->stop_by_ns > 0) {
@@ -427,6 +432,7 @@ static int step(struct pawl_runtime *rt, struct pawl_error *err)
 	if (rt->reload_wanted)
 		reload(rt);
 	effects_fire_due(rt, now);
+	generations_resume(rt, now);
 	process_check_deadlines(rt->loop, now);
 	if (!rt->stopping && !rt->failed)
 		rc = inbox_look(rt, err);

@@ -89,6 +89,8 @@ struct instance {
 	struct instance *lru_next, *lru_prev;
 	struct request *waiters;
 	struct turn *turn;        /* in a batch: its events, until they are durable */
+	struct generation *generation; /* of one that has continued as new, once it is needed: generations.c */
+	bool loaded;              /* not begun by this run: a crash may have brought back messages that it has taken */
 	bool started;             /* its first lines are durable */
 	bool ready, committing;
 	enum parked parked;
@@ -100,6 +102,7 @@ struct batch {
 	struct batch_entry {
 		struct instance *instance;
 		size_t at, len;
+		size_t next_len;      /* behind them: the first lines of the next execution */
 		bool create, end;
 		void *start_token;
 		struct mail *taken;   /* acked when durable */
@@ -138,6 +141,8 @@ struct pawl_runtime {
 	struct instance *lru_first, *lru_last; /* those with a resident stack, newest first */
 	size_t resident;
 	struct heap timers;       /* struct effect, by CLOCK_BOOTTIME ns */
+	struct heap pauses;       /* struct generation, the same */
+	int64_t opened_ns;        /* CLOCK_BOOTTIME */
 
 	struct batch next, flying; /* being gathered; being committed */
 	struct buf ended;         /* ids, each with its NUL: to be archived */
@@ -207,6 +212,8 @@ void instances_trim(struct pawl_runtime *rt);                      /* to engine.
 void instance_drop_stack(struct pawl_runtime *rt, struct instance *i);
 void instance_park(struct pawl_runtime *rt, struct instance *i, enum parked why, const char *text);
 void instances_unpark(struct pawl_runtime *rt);
+bool instance_is_due(const struct pawl_runtime *rt, const struct instance *i); /* it may take a turn now, and has reason to */
+int instance_apply(struct instance *i, const struct event *events, size_t count, struct pawl_error *err);
 struct mail *mail_new(struct pawl_runtime *rt, enum event_type type);
 void mail_free(struct mail *m);
 void mail_post(struct pawl_runtime *rt, struct instance *i, struct mail *m);
@@ -215,6 +222,13 @@ void mail_post(struct pawl_runtime *rt, struct instance *i, struct mail *m);
 int turns_run(struct pawl_runtime *rt, struct pawl_error *err);     /* all that are ready; 0 or a fatal error */
 void commit_finished(struct pawl_runtime *rt, struct provider_job *job);
 void turns_release(struct pawl_runtime *rt);
+
+/* generations.c */
+void generation_next(struct pawl_runtime *rt, struct instance *i, const struct turn *t, size_t bytes); /* the next execution is durable */
+void generations_resume(struct pawl_runtime *rt, int64_t now); /* those whose pause is over */
+bool generation_is_paused(const struct instance *i);
+void generation_release(struct pawl_runtime *rt, struct instance *i);
+bool generation_took(struct pawl_runtime *rt, struct instance *i, const char *message_id); /* it, or one before: not to be taken again */
 
 /* effects.c */
 bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct turn *t); /* they are durable: do them; true = it has ended and i is gone */
@@ -240,7 +254,7 @@ void work_forget(struct pawl_work *w);       /* the same when the runtime closes
 void work_finished(struct pawl_runtime *rt, struct crew_job *job);
 int works_open(struct pawl_runtime *rt, struct pawl_error *err);
 void works_loaded(struct pawl_runtime *rt);  /* all instances are: what nobody wants any more is ended */
-void works_left_behind(struct pawl_runtime *rt, const char *id, const struct view *view); /* of an instance that is loaded; view NULL: it has ended */
+void works_left_behind(struct pawl_runtime *rt, const char *id, uint64_t execution, const struct view *view); /* of an instance that is loaded; view NULL: it has ended */
 void works_pump(struct pawl_runtime *rt);
 void works_poke(void *rt);                   /* pressure may have gone: look at what is deferred */
 bool works_waiting(const struct pawl_runtime *rt); /* something could be begun at once */

@@ -78,13 +78,13 @@ static void batch_release(struct batch *b)
 /* ---- writing the lines of a turn ---- */
 
 /* Large payloads go to a file of their own; from here on the event says only which. */
-static int spill(struct batch *b, struct instance *i, struct event *e)
+static int spill(struct batch *b, struct instance *i, uint64_t execution, struct event *e)
 {
 	char name[32];
 
 	if (e->data.len <= PAWL_SPILL_BYTES)
 		return 0;
-	snprintf(name, sizeof(name), "%llu.%llu.data", (unsigned long long)i->execution, (unsigned long long)e->seq);
+	snprintf(name, sizeof(name), "%llu.%llu.data", (unsigned long long)execution, (unsigned long long)e->seq);
 	int rc = batch_add_spill(b, i, name, e->data);
 	if (rc < 0)
 		return rc;
@@ -96,30 +96,39 @@ static int spill(struct batch *b, struct instance *i, struct event *e)
 	return 0;
 }
 
+static int encode_events(struct batch *b, struct instance *i, uint64_t execution, const struct event *events, size_t count)
+{
+	int rc = 0;
+
+	for (size_t n = 0; rc == 0 && n < count; n++) {
+		struct event e = events[n];
+		rc = spill(b, i, execution, &e);
+		if (rc == 0)
+			rc = event_encode(&b->lines, &e);
+	}
+	return rc == 0 && !buf_ok(&b->lines) ? PAWL_ENOMEM : rc;
+}
+
 static int encode_turn(struct pawl_runtime *rt, struct instance *i, struct batch_entry *entry)
 {
 	struct batch *b = &rt->next;
 	struct turn *t = i->turn;
-	size_t spills = b->spill_count;
-	int rc = 0;
+	size_t spills = b->spill_count, end;
+	int rc = encode_events(b, i, i->execution, t->events, t->event_count);
 
-	for (size_t n = 0; rc == 0 && n < t->event_count; n++) {
-		struct event e = t->events[n];
-		rc = spill(b, i, &e);
-		if (rc == 0)
-			rc = event_encode(&b->lines, &e);
-	}
-	if (rc == 0 && !buf_ok(&b->lines))
-		rc = PAWL_ENOMEM;
+	end = b->lines.len;
+	if (rc == 0)
+		rc = encode_events(b, i, i->execution + 1, t->next, t->next_count);
 	if (rc < 0) {
 		while (b->spill_count > spills)
 			free(b->spills[--b->spill_count].data);
 		buf_truncate(&b->lines, entry->at);
 		return rc;
 	}
-	entry->len = b->lines.len - entry->at;
+	entry->len = end - entry->at;
+	entry->next_len = b->lines.len - end;
 	entry->create = !i->started;
-	entry->end = t->ended;
+	entry->end = t->ended && t->next_count == 0;
 	return 0;
 }
 
@@ -383,7 +392,7 @@ static void run_turn(struct pawl_runtime *rt, struct instance *i)
 	char *text = NULL;
 
 	history_init(&h);
-	bool terminate = i->mail->event.type == EVENT_ExecutionTerminated;
+	bool terminate = i->mail && i->mail->event.type == EVENT_ExecutionTerminated;
 	int rc = terminate ? terminate_turn(rt, i) : engine_turn(rt, i, &h, &text, &err);
 	history_release(&h);
 	free(text);
@@ -419,7 +428,7 @@ static bool is_flying(const struct pawl_runtime *rt, const struct instance *i)
 static int fill_provider_batch(struct pawl_runtime *rt)
 {
 	struct batch *b = &rt->flying;
-	struct pawl_record *records = realloc(rt->records, (b->count + 1) * sizeof(*records));
+	struct pawl_record *records = realloc(rt->records, (2 * b->count + 1) * sizeof(*records));
 	struct pawl_spill *spills = realloc(rt->spills, (b->spill_count + 1) * sizeof(*spills));
 	size_t count = 0, spill_count = 0;
 
@@ -431,6 +440,9 @@ static int fill_provider_batch(struct pawl_runtime *rt)
 		struct batch_entry *e = &b->entries[n];
 		records[count++] = (struct pawl_record){ e->instance->id, e->instance->execution, e->instance->history_bytes,
 			b->lines.data + e->at, e->len, e->create, e->end, e->start_token };
+		if (e->next_len) /* one frame has the end of an execution and the beginning of the next (I3) */
+			records[count++] = (struct pawl_record){ .instance = e->instance->id, .execution = e->instance->execution + 1,
+				.data = b->lines.data + e->at + e->len, .len = e->next_len };
 	}
 	for (size_t n = 0; n < b->spill_count; n++) {
 		struct batch_spill *s = &b->spills[n];
@@ -537,6 +549,8 @@ static void entry_durable(struct pawl_runtime *rt, struct batch_entry *e)
 	i->started = true;
 	i->history_bytes += e->len;
 	bool gone = effects_of_turn(rt, i, t);
+	if (t->next_count)
+		generation_next(rt, i, t, e->next_len);
 	for (struct mail *m = e->taken; m;) { /* only now: a termination's events are the mail's own */
 		struct mail *next = m->next;
 		mail_done(rt, m, MESSAGE_TAKEN, NULL);
@@ -597,7 +611,7 @@ int turns_run(struct pawl_runtime *rt, struct pawl_error *err)
 		if (!rt->ready)
 			rt->ready_end = &rt->ready;
 		i->ready = false;
-		if (i->mail && !i->committing && (!i->parked || i->mail->event.type == EVENT_ExecutionTerminated))
+		if (instance_is_due(rt, i))
 			run_turn(rt, i);
 	}
 	return commit_next(rt, err);

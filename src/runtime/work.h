@@ -99,6 +99,7 @@ struct left_behind {
 	struct pawl_runtime *rt;
 	const char *id;
 	const struct view *view;
+	uint64_t execution;
 };
 
 /* work.c */
@@ -140,7 +141,8 @@ int queue_find_all(struct pawl_runtime *rt, struct pawl_error *err); /* before i
 void queue_drop_rest(struct pawl_runtime *rt); /* after that */
 
 /* work_record.c */
-int work_dir_make(struct pawl_work *w, struct pawl_error *err);
+int work_dir_make(struct pawl_work *w, struct pawl_error *err); /* PAWL_EBUSY: one of an execution before still runs there */
+bool work_dir_is_of_another(const struct pawl_runtime *rt, uint64_t execution, const char *dir); /* execution */
 int carrier_text(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid, struct buf *out);
 void record_state(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid);
 

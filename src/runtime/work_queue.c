@@ -29,6 +29,7 @@ struct worker {
 
 /* An item that was in the queue when the runtime opened. */
 struct found {
+	uint64_t execution;
 	uint32_t attempt;
 	bool taken;
 	char id[];
@@ -358,7 +359,8 @@ int outside_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_erro
 
 	effect_release_offer(rt, w->effect);
 	if (!rt->scratch) {
-		(void)work_dir_make(w, &ignored);
+		if (work_dir_make(w, err) == PAWL_EBUSY)
+			return PAWL_EBUSY;
 		w->effect->dir = true;
 	}
 	int rc = carrier_text(w, w->unregistered ? "no activity of that name is registered: it waits for an outside worker, or for its registration" : NULL, 0, 0, &carrier);
@@ -393,6 +395,7 @@ static int each_found(void *arg, const struct pawl_work_status *s)
 
 	if (!f)
 		return PAWL_ENOMEM;
+	f->execution = s->item.execution;
 	f->attempt = s->item.attempt;
 	f->taken = false;
 	memcpy(f->id, s->item.id, strlen(s->item.id) + 1);
@@ -410,6 +413,7 @@ int queue_find_all(struct pawl_runtime *rt, struct pawl_error *err)
 	return rt->provider->ops->each_work(rt->provider, false, NULL, each_found, rt, err);
 }
 
+/* And of this execution. */
 static bool is_of_this_boot(struct pawl_runtime *rt, struct pawl_work *w)
 {
 	struct pawl_error err = { 0 };
@@ -420,7 +424,7 @@ static bool is_of_this_boot(struct pawl_runtime *rt, struct pawl_work *w)
 	if (rt->provider->ops->work_dir(rt->provider, w->id, w->seq, dir, sizeof(dir)) < 0)
 		return true; /* without directories nothing outlives a reboot */
 	arena_init(&arena, 0);
-	bool same = carrier_read(rt->os, dir, &c, &arena, &err) == 0 && strcmp(c.boot, rt->boot) == 0;
+	bool same = carrier_read(rt->os, dir, &c, &arena, &err) == 0 && strcmp(c.boot, rt->boot) == 0 && c.execution == w->execution;
 	w->found_worker = same ? c.process : 0;
 	w->worker_start = same ? c.process_start : 0;
 	arena_release(&arena);
@@ -434,7 +438,7 @@ bool outside_find(struct pawl_runtime *rt, struct pawl_work *w)
 
 	item_key(key, sizeof(key), w->id, w->seq);
 	struct found *f = map_get(&rt->found, slice_of(key));
-	if (!f || f->attempt != w->attempt || !is_of_this_boot(rt, w) || keep_offer(rt, w, f->id) < 0)
+	if (!f || f->execution != w->execution || f->attempt != w->attempt || !is_of_this_boot(rt, w) || keep_offer(rt, w, f->id) < 0)
 		return false;
 	f->taken = true;
 	limit_adopt(rt, w);

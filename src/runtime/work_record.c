@@ -38,6 +38,33 @@ static int make_path(const struct os *os, char *dir, bool scratch)
 	return r < 0 ? r : make_one(os, dir, 0755);
 }
 
+/* The number of an activity comes again in each execution of an instance, and so does its directory: what one of an
+ * execution before has left there is not for this one. Until its program is gone the directory is not ours. */
+static int clear_before(const struct pawl_work *w, const char *dir, struct pawl_error *err)
+{
+	const struct pawl_runtime *rt = w->rt;
+
+	if (w->execution == 1 || !work_dir_is_of_another(rt, w->execution, dir))
+		return 0;
+	if (process_is_there(dir))
+		return err_set(err, PAWL_EBUSY, "an activity of an execution before still runs in '%s'", dir);
+	int r = os_remove_tree(rt->os, OS_CWD, dir, OS_TREE_DEPTH_MAX);
+	return r < 0 && r != -ENOENT ? err_sys(err, -r, "cannot remove '%s'", dir) : 0;
+}
+
+/* The carrier says whose it is; without one nobody has run there. */
+bool work_dir_is_of_another(const struct pawl_runtime *rt, uint64_t execution, const char *dir)
+{
+	struct pawl_error err = { 0 };
+	struct arena arena;
+	struct carrier c;
+
+	arena_init(&arena, 0);
+	bool another = carrier_read(rt->os, dir, &c, &arena, &err) == 0 && c.execution != execution;
+	arena_release(&arena);
+	return another;
+}
+
 int work_dir_make(struct pawl_work *w, struct pawl_error *err)
 {
 	char dir[sizeof(w->dir)];
@@ -48,6 +75,9 @@ int work_dir_make(struct pawl_work *w, struct pawl_error *err)
 	rc = dir_path(w->rt, w->id, w->seq, dir, sizeof(dir));
 	if (rc < 0)
 		return err_set(err, rc, "there is no work directory for activity '%s' of '%s': the path is too long or the provider has none", w->name, w->id);
+	rc = clear_before(w, dir, err);
+	if (rc < 0)
+		return rc;
 	int r = make_path(w->rt->os, dir, w->rt->scratch != NULL);
 	if (r < 0)
 		return err_sys(err, -r, "cannot make work directory '%s'", dir);

@@ -621,17 +621,18 @@ static int each_left(void *arg, const char *name)
 	uint64_t seq;
 	char dir[640];
 
-	if (text_parse_u64(slice_of(name), &seq) == 0 && (!l->view || !view_find(l->view, seq)) &&
-	    l->rt->provider->ops->work_dir(l->rt->provider, l->id, seq, dir, sizeof(dir)) == 0)
+	if (text_parse_u64(slice_of(name), &seq) < 0 || l->rt->provider->ops->work_dir(l->rt->provider, l->id, seq, dir, sizeof(dir)) < 0)
+		return 0;
+	if (!l->view || !view_find(l->view, seq) || (l->execution > 1 && work_dir_is_of_another(l->rt, l->execution, dir)))
 		process_end_leftover(dir);
 	return 0;
 }
 
 /* A program whose activity was canceled, or answered by a timeout, or whose instance has ended (view NULL), and the
  * runtime was killed before it could tell. */
-void works_left_behind(struct pawl_runtime *rt, const char *id, const struct view *view)
+void works_left_behind(struct pawl_runtime *rt, const char *id, uint64_t execution, const struct view *view)
 {
-	struct left_behind l = { rt, id, view };
+	struct left_behind l = { rt, id, view, execution };
 	char dir[640];
 
 	if (rt->scratch || rt->provider->ops->work_dir(rt->provider, id, 1, dir, sizeof(dir)) < 0)

@@ -234,6 +234,42 @@ static int collector(pawl_ctx *ctx, const char *input)
 }
 PAWL_ORCHESTRATION(collector, "1.0.0");
 
+/* Input "COUNT": takes so many events `go`, each in an execution of its own. Output: their data. */
+static int relay(pawl_ctx *ctx, const char *input)
+{
+	char *so_far;
+	long left = strtol(input, &so_far, 10);
+
+	if (left == 0)
+		return pawl_return(ctx, so_far + (*so_far == ' '));
+	pawl_task *step = pawl_activity(ctx, "step", pawl_printf(ctx, "%ld", left)); /* some are canceled by the end of the execution */
+	const char *data = pawl_wait_event(ctx, "go", -1);
+	if (left % 3 == 0 && !pawl_await(ctx, step))
+		return pawl_rethrow(ctx);
+	return pawl_continue_as_new(ctx, pawl_printf(ctx, "%ld%s %s", left - 1, so_far, data));
+}
+PAWL_ORCHESTRATION(relay, "1.0.0");
+
+/* The same activity at the same line of two executions; the first one is canceled by the end of its execution. */
+static int successor(pawl_ctx *ctx, const char *activity)
+{
+	bool first = pawl_execution(ctx) == 1;
+	pawl_task *work = pawl_activity(ctx, activity, first ? "first" : "second");
+	const char *result = first ? NULL : pawl_await(ctx, work);
+
+	if (!first)
+		return result ? pawl_return(ctx, result) : pawl_rethrow(ctx);
+	(void)pawl_wait_event(ctx, "go", -1);
+	return pawl_continue_as_new(ctx, activity);
+}
+PAWL_ORCHESTRATION(successor, "1.0.0");
+
+static int spinner(pawl_ctx *ctx, const char *input)
+{
+	return pawl_continue_as_new(ctx, input);
+}
+PAWL_ORCHESTRATION(spinner, "1.0.0");
+
 static int fan(pawl_ctx *ctx, const char *input)
 {
 	int n = atoi(input);

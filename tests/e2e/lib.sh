@@ -274,7 +274,7 @@ check_history() {
 		if (type == "ActivityCancelRequested") canceled[ref]
 		if (id != "" && (id in ids)) { print "message " id " in lines " ids[id] " and " NR; exit }
 		if (id != "") ids[id] = NR
-		ended = type ~ /^Execution(Completed|Failed|Terminated|Canceled)$/
+		ended = type ~ /^Execution(Completed|Failed|Terminated|Canceled|ContinuedAsNew|Rewound)$/
 		if (type == "ExecutionCompleted") for (s in open) if (!(s in canceled)) { print "activity or timer " s " has no answer"; exit }
 	}'
 }

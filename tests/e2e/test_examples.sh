@@ -255,6 +255,19 @@ monitor_goes_on_after_kill_9() {
 	_expect_good_history m1
 }
 
+monitor_continues_as_new_and_counts_on() {
+	_example monitor
+	echo 5 >"$dir/value"
+	start monitor m1 "$dir/value 10 0.1"
+	wait_for "look 23" _has_said m1 "5 of 10 at look 23"
+	expect_match "status" '"execution":2,' "$("$PAWL" status m1 -o json)"
+	touch "$hub/instances/m1/events/stop"
+	expect 0 "$PAWL" wait m1 --timeout "${patience}s"
+	expect_match "output" "^stopped at 5 after 2[3-9] looks" "$out"
+	expect 0 "$PAWL" history m1 --execution 1 -o jsonl
+	expect_match "the end of the first execution" "ExecutionContinuedAsNew.*value 10 0.1000000000000000[0-9]* 20" "$out"
+}
+
 monitor_fails_when_there_is_nothing_to_look_at() {
 	_example monitor
 	start monitor m1 "$dir/nowhere 10 1"

@@ -26,7 +26,7 @@ static void make(struct world *w, int which)
 	struct engine_options options = w->options;
 
 	options.resident = which != WORLD_REPLAY;
-	assert_int_equal(execution_new(&w->x[which], "order-1", 3, w->fn, &options, NULL), 0);
+	assert_int_equal(execution_new(&w->x[which], "order-1", w->number, w->fn, &options, NULL), 0);
 }
 
 void world_init(struct world *w, pawl_orchestration_fn fn)
@@ -38,6 +38,8 @@ void world_init(struct world *w, pawl_orchestration_fn fn)
 	w->time_ns = WORLD_TIME + 789; /* what is beyond a microsecond must not matter */
 	w->boot_ms = 5000;
 	w->random = 42;
+	w->number = 3;
+	buf_init(&w->next);
 	w->drop_one_in = 3;
 	buf_init(&w->text);
 	view_init(&w->view);
@@ -51,6 +53,7 @@ void world_release(struct world *w)
 	for (size_t i = 0; i < w->file_count; i++)
 		free(w->files[i]);
 	buf_release(&w->text);
+	buf_release(&w->next);
 	view_release(&w->view);
 	arena_release(&w->arena);
 }
@@ -163,11 +166,23 @@ static struct event spilled(struct world *w, const struct event *e)
 	return copy;
 }
 
-static void encode(struct buf *out, const struct turn *t)
+/* The first turn of an execution that follows another goes on, so what joins it has no time. */
+static void encode(struct world *w, struct buf *out, const struct turn *t)
 {
+	bool begins = w->text.len == 0 || w->view.begun || w->view.suspended;
+
 	for (size_t i = 0; i < t->event_count; i++) {
-		assert_int_equal(t->events[i].has_time, i == 0);
+		assert_int_equal(t->events[i].has_time, i == 0 && begins);
 		assert_int_equal(event_encode(out, &t->events[i]), 0);
+	}
+}
+
+static void encode_next(struct buf *out, const struct turn *t)
+{
+	for (size_t i = 0; i < t->next_count; i++) {
+		assert_int_equal(t->next[i].has_time, i == 0);
+		assert_int_equal(t->next[i].seq, i + 1);
+		assert_int_equal(event_encode(out, &t->next[i]), 0);
 	}
 }
 
@@ -205,7 +220,8 @@ static void compare(struct world *w, const struct turn *t, const struct message 
 {
 	struct buf text = BUF_INIT;
 
-	encode(&text, t);
+	encode(w, &text, t);
+	encode_next(&text, t);
 	assert_string_equal(buf_str(&text), buf_str(expected));
 	assert_int_equal(t->ended, w->ended);
 	for (size_t i = 0; i < w->message_count; i++)
@@ -235,7 +251,10 @@ void world_turn(struct world *w)
 		w->message_count = 0;
 	run(w, WORLD_KEPT, w->messages, &kept);
 	w->ended = kept.ended;
-	encode(&expected, &kept);
+	encode(w, &expected, &kept);
+	buf_reset(&w->next);
+	encode_next(&w->next, &kept);
+	buf_add_slice(&expected, buf_slice(&w->next));
 	for (int which = WORLD_DROPPED; which < WORLD_EXECUTIONS; which++) {
 		if (w->message_count)
 			memcpy(messages, w->messages, w->message_count * sizeof *messages);
@@ -249,6 +268,26 @@ void world_turn(struct world *w)
 	w->turns++;
 	w->time_ns += 1000000000;
 	w->boot_ms += 1000;
+}
+
+void world_next(struct world *w)
+{
+	struct history h;
+
+	assert_true(w->ended && w->next.len > 0);
+	for (int i = 0; i < WORLD_EXECUTIONS; i++) {
+		execution_free(w->x[i]);
+		w->x[i] = NULL;
+	}
+	view_release(&w->view);
+	buf_reset(&w->text);
+	buf_add_slice(&w->text, buf_slice(&w->next));
+	w->number++;
+	w->ended = false;
+	world_history(w, &h);
+	for (size_t i = 0; i < h.count; i++)
+		assert_int_equal(view_apply(&w->view, &h.events[i]), 0);
+	history_release(&h);
 }
 
 void world_completes(struct world *w, uint64_t ref, const char *output)
@@ -305,7 +344,7 @@ int world_verify(struct world *w, pawl_orchestration_fn fn, struct mismatch *m)
 
 	w->err = (struct pawl_error){ 0 };
 	world_history(w, &h);
-	assert_int_equal(execution_new(&x, "order-1", 3, fn, &w->options, NULL), 0);
+	assert_int_equal(execution_new(&x, "order-1", w->number, fn, &w->options, NULL), 0);
 	assert_int_equal(execution_load(x, &h, NULL), 0);
 	int rc = execution_verify(x, &w->err);
 	assert_int_equal(rc, w->err.code);

@@ -46,6 +46,8 @@ struct world {
 	size_t turn_text;              /* where the last turn begins in text */
 	size_t turn_events;
 	bool ended;
+	uint64_t number;               /* of the execution */
+	struct buf next;               /* the lines that the next one begins with, when this one was continued as new */
 	unsigned turns;
 	struct pawl_error err;
 };
@@ -68,6 +70,8 @@ struct message *world_plain(struct world *w, enum event_type type); /* suspend, 
 
 /* Run the turn with all three, compare, append. Time goes on by a second. */
 void world_turn(struct world *w);
+/* What was continued as new goes on: all three begin with the lines of `next`, and their code has not run. */
+void world_next(struct world *w);
 /* Shorthands: one message and a turn. */
 void world_completes(struct world *w, uint64_t ref, const char *output);
 void world_fires(struct world *w, uint64_t ref);

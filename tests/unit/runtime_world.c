@@ -131,6 +131,7 @@ struct held_job {
 	struct pawl_job *real; /* NULL: it fails */
 	size_t records;
 	int code;
+	bool dies;
 };
 
 void rw_hold(void)
@@ -170,7 +171,9 @@ static int held_end(struct pawl_job *job, struct pawl_error *err)
 
 	if (j->real)
 		rc = j->real->end(j->real, err);
-	else
+	if (j->real && j->dies && rc == 0)
+		rc = fault(err, PAWL_EFENCED, "the test lets the runtime die behind a commit");
+	else if (!j->real)
 		(void)fault(err, rc, "the test lets the commit fail at its end");
 	rw_lock();
 	rw_storage.failed += rc < 0;
@@ -206,13 +209,17 @@ static int take_fault(int *times, int code)
 }
 
 /* The verdicts of the test: what begin returns, what end will. */
-static int verdict(const struct pawl_batch *batch, int *at_end, struct pawl_error *err)
+static int verdict(const struct pawl_batch *batch, int *at_end, bool *dies, struct pawl_error *err)
 {
 	const char *id = NULL;
 
 	rw_lock();
 	rw_storage.begins++;
 	int refused = refusal(batch, &id), rc = take_fault(&rw_storage.begin_times, rw_storage.begin_code);
+	bool dead = rw_storage.die_at > 0 && --rw_storage.die_at == 0;
+	*dies = dead && rw_storage.die_durable;
+	if (dead && !*dies)
+		rc = PAWL_EFENCED;
 	*at_end = rc == 0 && !refused ? take_fault(&rw_storage.end_times, rw_storage.end_code) : 0;
 	if (rc == 0 && refused && rw_storage.refuse_at_end)
 		*at_end = refused;
@@ -234,8 +241,8 @@ static int commit_begin(struct pawl_provider *p, const struct pawl_batch *batch,
 
 	if (!j)
 		return PAWL_ENOMEM;
-	*j = (struct held_job){ { held_run, held_end }, NULL, batch->record_count, 0 };
-	int rc = verdict(batch, &j->code, err);
+	*j = (struct held_job){ { held_run, held_end }, NULL, batch->record_count, 0, false };
+	int rc = verdict(batch, &j->code, &j->dies, err);
 	if (rc == 0 && j->code == 0)
 		rc = real_ops->commit_begin(p, batch, &j->real, err);
 	if (rc < 0)

@@ -132,6 +132,8 @@ struct rw_storage {
 	bool refuse_at_end;                /* when the commit ends, not when it begins */
 	const char *full;                  /* records of this one are refused as too big */
 	bool hold;                         /* commits stop on their way */
+	int die_at;                        /* with the commit of this number from now the runtime dies: fenced off, */
+	bool die_durable;                  /* and that commit is durable all the same */
 	bool forget_acks;                  /* as when the power goes between commit and ack */
 	unsigned begins, holding, failed, commits, maintains, reads, notes; /* what happened */
 	size_t records_most;               /* records of the largest commit that succeeded */
