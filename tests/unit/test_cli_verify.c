@@ -149,6 +149,15 @@ static void what_a_newer_pawl_wrote_is_not_verified(void **state)
 
 /* ---- code that does what it must not ---- */
 
+/* An emulator says something of a crash, too. */
+static void assert_ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	assert_true(len >= end_len);
+	assert_string_equal(text + len - end_len, end);
+}
+
 static void a_crash_is_of_its_instance_alone(void **state)
 {
 	struct cli_world *w = *state;
@@ -159,7 +168,7 @@ static void a_crash_is_of_its_instance_alone(void **state)
 	assert_int_equal(run(w, "verify", "-o", "jsonl"), 3);
 	assert_has(w->out, "\"id\":\"a\",\"execution\":1,\"type\":\"flow\",\"version\":\"1.2.0\",\"result\":\"crashed\",\"reason\":\"its code crashed: signal 11");
 	assert_has(w->out, "\"id\":\"b\"");
-	assert_string_equal(w->err, "pawl: 0 ok, 2 crashed\n");
+	assert_ends_with(w->err, "pawl: 0 ok, 2 crashed\n");
 	mode = EXITS;
 	assert_int_equal(run(w, "verify", "a"), 3);
 	assert_has(w->out, "crashed  its code ended the process with exit code 9\n");
@@ -174,7 +183,7 @@ static void what_crashes_is_asked_again_in_a_fresh_process(void **state)
 		world_live(w, *id, STARTED, UNPACK);
 	mode = CRASHES_LATER;
 	assert_int_equal(run(w, "verify"), 0);
-	assert_string_equal(w->err, "pawl: 5 ok\n");
+	assert_ends_with(w->err, "pawl: 5 ok\n");
 }
 
 static void a_loop_without_an_end_is_ended(void **state)
