@@ -351,9 +351,9 @@ void work_look_again(struct pawl_runtime *rt, struct effect *e, const struct ope
 		work_start(rt, e, item, NULL);
 		return;
 	}
-	if (!w->unregistered)
-		return;
-	if (w->worker || !registry_activity(rt->registry, item->name, &activity)) { /* a worker may give it back */
+	if (!w->unregistered || w->worker)
+		return; /* a worker has it: when it gives it back it is looked for again */
+	if (!registry_activity(rt->registry, item->name, &activity)) {
 		note_unregistered(rt, e, item->name);
 		return;
 	}

@@ -309,6 +309,11 @@ static void what_nobody_has_waits_for_a_worker_and_for_its_registration(void **s
 	assert_int_equal(w->client->ops->give_back(w->client, item_id, "bob", NULL), 0);
 	rw_await_note(w, "x", "'nobody'");
 	claim(w);
+	rw_await_note(w, "x", NULL);
+	/* while somebody has it, it is not reported again at each look for a registration */
+	for (int n = 0; n < 3; n++)
+		rw_pass(w, 11000);
+	assert_null(rw_note(w, "x"));
 	end_item(w, 0, "by hand");
 	rw_expect(w, "x", "by hand");
 	rw_end(w);
