@@ -54,7 +54,7 @@ extern "C" {
 PAWL_API const char *pawl_version(void);
 
 typedef struct pawl_ctx pawl_ctx;         /* one orchestration instance, seen by its code */
-typedef struct pawl_task pawl_task;       /* something to wait for: activity, timer, event */
+typedef struct pawl_task pawl_task;       /* something to wait for: activity, timer, event, child ... */
 typedef struct pawl_work pawl_work;       /* one attempt at an activity, seen by its code */
 typedef struct pawl_runtime pawl_runtime; /* the thing that runs a hub */
 
@@ -78,6 +78,8 @@ typedef struct pawl_runtime pawl_runtime; /* the thing that runs a hub */
 #define PAWL_VALUE_BYTES_MAX (64 * 1024)     /* one value */
 #define PAWL_VALUES_BYTES_MAX (1024 * 1024)  /* all keys and values of one instance */
 #define PAWL_PATCHES_MAX 256                 /* names of patches that one execution asks for */
+#define PAWL_TOPICS_MAX 64                   /* subscriptions of one instance */
+#define PAWL_LOCKS_MAX 16                    /* entities in one lock */
 
 /* ---- failures are values ---- */
 
@@ -128,7 +130,7 @@ PAWL_API pawl_task *pawl_event(pawl_ctx *ctx, const char *name);
 /* Wait for one task: its result ("" for a timer), or NULL when it failed. Waiting again gives the same again. */
 PAWL_API const char *pawl_await(pawl_ctx *ctx, pawl_task *task);
 /* Wait for the first that is done, successful or not; it is returned (of several, the one that was done first). The
- * others are canceled at once: activities stopped, timers and waits dropped (an event they had taken is put back). */
+ * others are canceled at once: activities stopped, children asked to cancel, timers and waits dropped (an event they had taken is put back). */
 #define pawl_any(ctx, ...) pawl_any_of((ctx), (pawl_task *[]){ __VA_ARGS__ }, sizeof((pawl_task *[]){ __VA_ARGS__ }) / sizeof(pawl_task *))
 PAWL_API pawl_task *pawl_any_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count);
 /* The same without canceling the others: they can be waited for again. */
@@ -152,6 +154,103 @@ PAWL_API const pawl_failure *pawl_task_failure(const pawl_task *task); /* NULL w
 PAWL_API void pawl_sleep(pawl_ctx *ctx, int64_t delay_ms);
 /* The event's data, or NULL when it did not come in time (pawl_failed has kind "timeout"). timeout_ms < 0: no limit. */
 PAWL_API const char *pawl_wait_event(pawl_ctx *ctx, const char *name, int64_t timeout_ms);
+
+/* The oldest event of this name that is there already, or NULL: a look into the mailbox that does not wait. */
+PAWL_API const char *pawl_take_event(pawl_ctx *ctx, const char *name);
+/* Who raised the event that this wait has got: "uid:1000", "@INSTANCE/EXECUTION/LINE" when an instance sent it, "" when it
+ * is not known. NULL: it has got none. */
+PAWL_API const char *pawl_event_from(const pawl_task *event);
+
+/*
+ * Children: orchestrations as steps. A child is an instance of its own, with an id, a history and a status; its result, or
+ * why it failed, comes back in the same commit in which it ends. When its parent ends, or the task is canceled, it is asked
+ * to cancel; when the parent is terminated, it is terminated too. pawl_task functions work for children as for activities.
+ * A failure has the kind "canceled" (code "terminated" if it was) or is what the child returned; kind "system" with code
+ * "exists" says that the id is taken.
+ */
+typedef struct pawl_child_options {
+	const char *id;          /* NULL: made from the parent's id and the line of history, "PARENT:7" */
+	const char *version;     /* NULL = the newest that is registered */
+	const pawl_retry *retry; /* each further attempt is a new instance, "...:r2"; attempt_ms is not used; NULL = one attempt */
+} pawl_child_options;
+PAWL_API const char *pawl_call_child(pawl_ctx *ctx, const char *type, const char *input);
+PAWL_API pawl_task *pawl_child(pawl_ctx *ctx, const char *type, const char *input);
+PAWL_API pawl_task *pawl_child_with(pawl_ctx *ctx, const char *type, const char *input, const pawl_child_options *options);
+PAWL_API const char *pawl_child_id(const pawl_task *child); /* of its first attempt; NULL when it could not be begun */
+
+/*
+ * Other instances. Each of these is a task that is done when it is durable: the other instance has it, once, whatever
+ * crashes; or that has failed, with the code "exists", "not-found", "ended", "damaged", "full" or "limit". There is no need
+ * to wait for it.
+ */
+typedef struct pawl_start_options {
+	const char *id;       /* NULL: one is made */
+	const char *version;  /* NULL = the newest that is registered */
+	int64_t delay_ms;     /* it is Pending for so long; 0 = it begins at once */
+	int64_t at_ns;        /* or until this time (ns since 1970); 0 = not */
+} pawl_start_options;
+/* Start an instance that is nobody's child. The result is its id. */
+PAWL_API pawl_task *pawl_start_detached(pawl_ctx *ctx, const char *type, const char *input, const pawl_start_options *options);
+/* Raise an event of another instance (or of this one), now or after delay_ms. data may be NULL. */
+PAWL_API pawl_task *pawl_send(pawl_ctx *ctx, const char *instance, const char *event, const char *data);
+PAWL_API pawl_task *pawl_send_later(pawl_ctx *ctx, const char *instance, const char *event, const char *data, int64_t delay_ms);
+/* The value of a key of another instance (pawl_set), live or ended, as it is when this is committed. The task has failed
+ * with code "not-found" when there is no such instance; pawl_result is NULL, without failure, when the key is not set. */
+PAWL_API pawl_task *pawl_read_value(pawl_ctx *ctx, const char *instance, const char *key);
+
+/*
+ * Topics: what is published reaches every instance that has subscribed by then, in the same commit, once. Topics are
+ * levels between slashes ("site/7/door"); in a filter + stands for one level and # at the end for all that follow. What
+ * comes is an event with the given name: pawl_event(ctx, event). A filter has one event; subscribing again replaces it.
+ * Subscriptions are carried over by pawl_continue_as_new. 0, PAWL_EINVALID or PAWL_ETOOBIG (pawl_failed says why).
+ */
+PAWL_API int pawl_subscribe(pawl_ctx *ctx, const char *filter, const char *event);
+PAWL_API void pawl_unsubscribe(pawl_ctx *ctx, const char *filter);
+PAWL_API int pawl_publish(pawl_ctx *ctx, const char *topic, const char *data);
+
+/*
+ * Cancel is a request (pawl cancel, or of the parent): everything that the code waits for, or has begun, is canceled at
+ * once and fails with kind "canceled"; what the code begins after that is run as usual, so that it can clean up, until a
+ * deadline (cancel.deadline in the configuration). If it then ends with a failure of that kind, as with pawl_rethrow, its
+ * status is Canceled. Between pawl_shield(ctx, true) and pawl_shield(ctx, false) nothing is cut: the request takes effect
+ * after that.
+ */
+PAWL_API bool pawl_is_cancelled(pawl_ctx *ctx);           /* somebody asked this instance to cancel */
+PAWL_API const char *pawl_cancel_reason(pawl_ctx *ctx);   /* "" when none was given, NULL when nobody asked */
+PAWL_API void pawl_shield(pawl_ctx *ctx, bool on);
+
+/*
+ * Entities: small state with one writer. An entity has a name (its kind) and a key; its operations come from
+ * orchestrations, other entities and people, are queued, and run one after the other, each a durable step. The function is
+ * called once for each operation and returns with pawl_return(ctx, answer) or pawl_fail: then the state is as it was before.
+ * It may call activities, wait for timers, signal other entities, and start detached instances; it may not call entities.
+ *
+ *	static int counter(pawl_ctx *ctx, const char *input)
+ *	{
+ *		long n = atol(pawl_state(ctx)) + atol(input);               "" when it is new
+ *		pawl_set_state(ctx, pawl_printf(ctx, "%ld", n));
+ *		return pawl_return(ctx, pawl_state(ctx));
+ *	}
+ *	PAWL_ENTITY(counter, "1.0.0");
+ *
+ * The entity is the instance "entity:NAME:KEY", made by its first operation; it goes on while it has a state, and ends when
+ * that is NULL and nothing is queued. Others read the state with `pawl get entity:counter:door kv.state`.
+ */
+PAWL_API const char *pawl_operation(pawl_ctx *ctx);                    /* in the function: which operation */
+PAWL_API const char *pawl_state(pawl_ctx *ctx);                        /* never NULL */
+PAWL_API void pawl_set_state(pawl_ctx *ctx, const char *text);         /* NULL: it is to end */
+/* From orchestrations. A signal is not answered; a call is (a failure has the kind and code that the function gave it).
+ * pawl_entity_call is a task: a call to several at the same time. */
+PAWL_API void pawl_signal(pawl_ctx *ctx, const char *name, const char *key, const char *operation, const char *input);
+PAWL_API void pawl_signal_later(pawl_ctx *ctx, const char *name, const char *key, const char *operation, const char *input, int64_t delay_ms);
+PAWL_API const char *pawl_call_entity(pawl_ctx *ctx, const char *name, const char *key, const char *operation, const char *input);
+PAWL_API pawl_task *pawl_entity_call(pawl_ctx *ctx, const char *name, const char *key, const char *operation, const char *input);
+/* Have several for oneself: { "account", "a", "account", "b", NULL }, names and keys in turn. Waits until all are granted; 0,
+ * or PAWL_EINVALID, PAWL_ESTATE (has a lock already: one at a time), PAWL_ECANCELED. While it is held, only these may be
+ * called, nobody else's operations run there, and what this instance calls runs at once. It ends with pawl_unlock, or with
+ * the execution, however that ends. Asked for in the order of their ids, so two that want the same cannot wait for each other. */
+PAWL_API int pawl_lock(pawl_ctx *ctx, const char *const *names_and_keys);
+PAWL_API void pawl_unlock(pawl_ctx *ctx);
 
 /* How it ends: `return pawl_return(ctx, "text")`, `return pawl_fail(ctx, "why")`, `return pawl_rethrow(ctx)`. Returning 0
  * without pawl_return completes without output. */
@@ -182,7 +281,6 @@ PAWL_API const char *pawl_uuid(pawl_ctx *ctx);            /* version 4 */
 PAWL_API const char *pawl_instance_id(pawl_ctx *ctx);
 PAWL_API uint64_t pawl_execution(pawl_ctx *ctx);
 PAWL_API bool pawl_is_replaying(pawl_ctx *ctx);           /* for logging only: deciding by it breaks replay */
-PAWL_API bool pawl_is_cancelled(pawl_ctx *ctx);           /* somebody asked this instance to cancel */
 /* What `pawl status` shows; recorded. NULL clears it. */
 PAWL_API void pawl_set_status(pawl_ctx *ctx, const char *text);
 /* Keys and values of the instance: recorded, the same at every replay, and for others to read (`pawl get ID kv.KEY`).
@@ -270,9 +368,10 @@ typedef struct pawl_registration {
 	pawl_activity_fn activity;
 	struct pawl_registration *next; /* pawl's */
 	const char *origin;             /* pawl's: which plugin it came from */
+	bool entity;                    /* orchestration is the function of an entity */
 } pawl_registration;
 
-#define PAWL_ABI 1
+#define PAWL_ABI 2
 
 /* Before the runtime starts; r must stay. The same name (and version) again: the later one is refused when types load. */
 PAWL_API void pawl_register(pawl_registration *r);
@@ -282,8 +381,12 @@ PAWL_API void pawl_register(pawl_registration *r);
 #define PAWL_ORCHESTRATION(fn, version_) PAWL_REGISTER_(fn, #fn, version_, fn, 0)
 #define PAWL_ACTIVITY_NAMED(name_, fn) PAWL_REGISTER_(fn, name_, 0, 0, fn)
 #define PAWL_ACTIVITY(fn) PAWL_REGISTER_(fn, #fn, 0, 0, fn)
+#define PAWL_ENTITY_NAMED(name_, fn, version_) PAWL_REGISTER_AS_(fn, name_, version_, fn, 0, true)
+#define PAWL_ENTITY(fn, version_) PAWL_REGISTER_AS_(fn, #fn, version_, fn, 0, true)
 #define PAWL_REGISTER_(tag, name_, version_, orchestration_, activity_)                                                \
-	static struct pawl_registration pawl_reg_##tag = { PAWL_ABI, name_, version_, orchestration_, activity_, 0, 0 }; \
+	PAWL_REGISTER_AS_(tag, name_, version_, orchestration_, activity_, false)
+#define PAWL_REGISTER_AS_(tag, name_, version_, orchestration_, activity_, entity_)                                    \
+	static struct pawl_registration pawl_reg_##tag = { PAWL_ABI, name_, version_, orchestration_, activity_, 0, 0, entity_ }; \
 	__attribute__((constructor)) static void pawl_reg_now_##tag(void)                                              \
 	{                                                                                                              \
 		pawl_register(&pawl_reg_##tag);                                                                        \
@@ -318,6 +421,10 @@ PAWL_API void pawl_close(pawl_runtime *rt); /* after pawl_run has returned */
  * is durable; with wait false when it is queued (then a duplicate id is told in the log only). */
 PAWL_API int pawl_start(pawl_runtime *rt, const char *type, const char *id, const char *input, bool wait, char *id_out,
                         struct pawl_error *err);
+/* The same with more to say. options->id and id_out as above. */
+enum pawl_if_exists { PAWL_EXISTS_FAIL, PAWL_EXISTS_USE, PAWL_EXISTS_REPLACE }; /* REPLACE: one that has ended */
+PAWL_API int pawl_start_with(pawl_runtime *rt, const char *type, const char *input, const pawl_start_options *options,
+                             enum pawl_if_exists if_exists, bool wait, char *id_out, struct pawl_error *err);
 PAWL_API int pawl_raise(pawl_runtime *rt, const char *id, const char *event, const char *data, bool wait,
                         struct pawl_error *err);
 /* Wait for its end: 0 completed (*output malloc'd, may be NULL), PAWL_ESTATE failed, PAWL_ECANCELED canceled or

@@ -55,6 +55,19 @@ struct pawl_batch {
 	size_t spill_count;
 };
 
+/* A whole instance from somewhere else, such as another hub. */
+struct pawl_import {
+	const char *instance;
+	const struct pawl_import_history {
+		const void *data;
+		size_t len;      /* > 0 */
+	} *histories;            /* of execution 1, 2, ... */
+	size_t history_count;    /* 1 at least */
+	const struct pawl_spill *spills; /* of this instance */
+	size_t spill_count;
+	bool ended;              /* it belongs into the archive */
+};
+
 /*
  * Blocking work in three steps, so that the loop need not wait for the disk:
  *
@@ -272,6 +285,11 @@ struct pawl_provider_ops {
 
 	bool (*has_owner)(struct pawl_provider *p, char *who, size_t who_size); /* is a runtime there? "pid 123 since ..." */
 	void (*stats)(struct pawl_provider *p, struct pawl_provider_stats *out);
+
+	/* Owner. All of an instance appears at once and is durable on return, whatever was under this id before. Blocks.
+	 * PAWL_EEXISTS when the id is taken, live or archived; PAWL_EBUSY while a commit or maintenance is between begin
+	 * and end. A runtime that has the hub finds it at its next start. NULL: not supported. */
+	int (*import)(struct pawl_provider *p, const struct pawl_import *import, struct pawl_error *err);
 };
 
 struct pawl_provider {

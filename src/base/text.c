@@ -525,3 +525,67 @@ bool text_is_key(struct slice s)
 {
 	return is_made_of(s, "_:-", 64);
 }
+
+/* ---- topics ---- */
+
+#define TOPIC_LEVELS_MAX 16
+
+/* Cuts the first level off; false when there was none. */
+static bool next_level(struct slice *rest, struct slice *level)
+{
+	if (!rest->data)
+		return false;
+	const char *slash = rest->len ? memchr(rest->data, '/', rest->len) : NULL;
+	*level = slice_make(rest->data, slash ? (size_t)(slash - rest->data) : rest->len);
+	if (slash)
+		*rest = slice_make(slash + 1, rest->len - level->len - 1);
+	else
+		*rest = SLICE_NONE;
+	return true;
+}
+
+static bool is_level(struct slice level)
+{
+	for (size_t i = 0; i < level.len; i++)
+		if (level.data[i] <= ' ' || level.data[i] > '~' || level.data[i] == '+' || level.data[i] == '#')
+			return false;
+	return level.len > 0;
+}
+
+static bool is_topic(struct slice s, bool filter)
+{
+	struct slice level;
+	unsigned levels = 0;
+
+	if (s.len == 0 || s.len > TEXT_NAME_MAX)
+		return false;
+	while (next_level(&s, &level)) {
+		bool all = filter && slice_is(level, "#") && !s.data;
+		if (++levels > TOPIC_LEVELS_MAX || !(is_level(level) || all || (filter && slice_is(level, "+"))))
+			return false;
+	}
+	return true;
+}
+
+bool text_is_topic(struct slice s)
+{
+	return is_topic(s, false);
+}
+
+bool text_is_topic_filter(struct slice s)
+{
+	return is_topic(s, true);
+}
+
+bool text_topic_matches(struct slice filter, struct slice topic)
+{
+	struct slice want, level;
+
+	while (next_level(&filter, &want)) {
+		if (slice_is(want, "#"))
+			return true;
+		if (!next_level(&topic, &level) || !(slice_is(want, "+") || slice_eq(want, level)))
+			return false;
+	}
+	return !topic.data;
+}

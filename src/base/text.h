@@ -39,6 +39,11 @@ bool text_is_event_name(struct slice s);
 bool text_is_type_name(struct slice s);
 bool text_is_version(struct slice s);
 bool text_is_key(struct slice s);
+/* Topics, as in MQTT: levels between '/', each 1 or more printable characters without + # and blank, at most 128 bytes and 16
+ * levels. In a filter a level '+' stands for any one, '#' at the end for all that follow, none too. */
+bool text_is_topic(struct slice s);
+bool text_is_topic_filter(struct slice s);
+bool text_topic_matches(struct slice filter, struct slice topic);
 
 #define TEXT_INSTANCE_ID_MAX 128
 #define TEXT_NAME_MAX 128

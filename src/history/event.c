@@ -106,6 +106,27 @@ bool event_is_requeue(const struct event *e)
 	       slice_is(e->error.code, EVENT_CODE_REQUEUED);
 }
 
+bool event_is_delivered(const struct event *e)
+{
+	switch (e->type) {
+	case EVENT_ExecutionStarted:
+		return e->fields & (FIELD_PARENT | FIELD_EXECUTION) || (e->fields & FIELD_FROM && e->from.len > 0 && e->from.data[0] == '@');
+	case EVENT_ChildCompleted:
+	case EVENT_ChildFailed:
+	case EVENT_ChildRetrying:
+	case EVENT_SendCompleted:
+	case EVENT_SendFailed:
+	case EVENT_ValueReceived:
+	case EVENT_EntityReplied:
+	case EVENT_EntityLockGranted:
+	case EVENT_KeyValueCarried:
+	case EVENT_TopicCarried:
+		return true;
+	default:
+		return e->fields & FIELD_FROM && e->from.len > 0 && e->from.data[0] == '@';
+	}
+}
+
 static bool copy_in_place(struct slice *s, struct arena *arena)
 {
 	if (!s->data)

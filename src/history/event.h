@@ -25,16 +25,18 @@
  */
 #define EVENT_TYPE_LIST(X)                                                                                             \
 	/* the execution itself */                                                                                     \
-	X(ExecutionStarted, IN, NAME | VERSION | SEED, DATA | ID | PARENT | EXECUTION | STATUS | START_AT, "input")    \
+	X(ExecutionStarted, IN, NAME | VERSION | SEED,                                                                 \
+	  DATA | ID | PARENT | EXECUTION | STATUS | START_AT | DELAY | DUE | FROM | REF | REASON, "input")             \
 	X(ExecutionCompleted, DECISION | EVENT_END, 0, DATA, "output")                                                 \
 	X(ExecutionFailed, DECISION | EVENT_END, ERROR, 0, "")                                                         \
 	X(ExecutionCanceled, DECISION | EVENT_END, 0, REASON | ERROR, "")                                              \
-	X(ExecutionTerminated, IN | EVENT_END, 0, REASON | ID, "")                                                     \
+	X(ExecutionTerminated, IN | EVENT_END, 0, REASON | ID | FROM, "")                                              \
 	X(ExecutionContinuedAsNew, DECISION | EVENT_END, 0, DATA | VERSION, "input")                                   \
 	X(ExecutionRewound, IN | EVENT_END, REF, REASON | ID, "")                                                      \
 	X(ExecutionSuspended, IN, 0, REASON | ID, "")                                                                  \
 	X(ExecutionResumed, IN, 0, REASON | ID, "")                                                                    \
-	X(CancelRequested, IN, 0, REASON | ID, "")                                                                     \
+	X(CancelRequested, IN, 0, REASON | ID | FROM | DELAY | DUE, "")                                                \
+	X(CancelDeadlinePassed, IN | EVENT_END, 0, REASON, "")                                                         \
 	/* activities; Retrying is a failed attempt with another to come, or held; Rebooting is done after a reboot */ \
 	X(ActivityScheduled, DECISION, NAME, DATA | RETRY | TAG | SESSION | PRIORITY, "input")                         \
 	X(ActivityCompleted, IN, REF, DATA | ATTEMPT, "output")                                                        \
@@ -49,10 +51,14 @@
 	X(TimerCanceled, DECISION, REF, 0, "")                                                                         \
 	/* external events */                                                                                          \
 	X(EventSubscribed, DECISION, NAME, 0, "")                                                                      \
-	X(EventRaised, IN, NAME, DATA | ID | KEY | FROM, "data")                                                       \
+	X(EventRaised, IN, NAME, DATA | ID | KEY | FROM | REF, "data")                                                 \
+	X(EventScheduled, IN, NAME, DATA | ID | KEY | FROM | DELAY | UNTIL | DUE, "data")                              \
 	X(EventUnsubscribed, DECISION, REF, 0, "")                                                                     \
-	X(EventSent, DECISION, NAME | INSTANCE, DATA | KEY | DELAY | DUE, "data")                                      \
-	X(TopicSubscribed, DECISION, NAME, 0, "")                                                                      \
+	X(EventSent, DECISION, NAME | INSTANCE, DATA | DELAY | UNTIL | DUE, "data")                                    \
+	X(SendCompleted, IN, REF, 0, "")                                                                               \
+	X(SendFailed, IN, REF | ERROR, 0, "")                                                                          \
+	X(TopicSubscribed, DECISION, NAME | KEY, 0, "")                                                                \
+	X(TopicCarried, IN, NAME | KEY, 0, "")                                                                         \
 	X(TopicUnsubscribed, DECISION, NAME, 0, "")                                                                    \
 	X(TopicPublished, DECISION, NAME, DATA, "data")                                                                \
 	/* children and detached starts */                                                                             \
@@ -61,19 +67,24 @@
 	X(ChildFailed, IN, REF | ERROR, ATTEMPT, "")                                                                   \
 	X(ChildRetrying, IN, REF | ATTEMPT | ERROR | DELAY, INSTANCE | DUE, "")                                        \
 	X(ChildCancelRequested, DECISION, REF, REASON, "")                                                             \
-	X(InstanceStarted, DECISION, NAME | INSTANCE, VERSION | DATA | DELAY | DUE, "input")                           \
+	X(InstanceStarted, DECISION, NAME | INSTANCE, VERSION | DATA | DELAY | UNTIL | DUE, "input")                   \
 	/* state that clients see */                                                                                   \
 	X(CustomStatusSet, DECISION, 0, DATA, "status")                                                                \
 	X(KeyValueSet, DECISION, KEY, DATA, "value")                                                                   \
 	X(KeyValueCleared, DECISION, 0, KEY, "")                                                                       \
 	X(KeyValueCarried, IN, KEY, DATA, "value")                                                                     \
+	X(ValueRequested, DECISION, INSTANCE | KEY, 0, "")                                                             \
+	X(ValueReceived, IN, REF, DATA | ERROR, "value")                                                               \
 	/* entities: state kept by one writer, operations queued */                                                    \
-	X(EntitySignaled, DECISION, NAME | INSTANCE, DATA | DELAY | DUE, "input")                                      \
+	X(EntitySignaled, DECISION, NAME | INSTANCE, DATA | DELAY | UNTIL | DUE, "input")                              \
 	X(EntityCalled, DECISION, NAME | INSTANCE, DATA, "input")                                                      \
 	X(EntityReplied, IN, REF, DATA | ERROR, "output")                                                              \
 	X(EntityLockRequested, DECISION, DATA, 0, "entities")                                                          \
 	X(EntityLockGranted, IN, REF, 0, "")                                                                           \
 	X(EntityUnlocked, DECISION, REF, 0, "")                                                                        \
+	/* what an entity tells: its answer to a call, or that all of a lock are granted; and the lock passed on */    \
+	X(EntityAnswered, DECISION, INSTANCE | EXECUTION | REF, DATA | ERROR, "output")                                \
+	X(EntityLockPassed, DECISION, INSTANCE | EXECUTION | REF, DATA | KEY, "entities")                              \
 	/* changing code under running instances */                                                                    \
 	X(PatchMarked, DECISION, NAME, STATUS, "")
 
@@ -177,6 +188,12 @@ const char *event_type_name(enum event_type type);
 unsigned event_type_class(enum event_type type); /* EVENT_IN, EVENT_DECISION, EVENT_END */
 enum event_type event_type_by_name(struct slice name);
 bool event_is_requeue(const struct event *e);
+/*
+ * Was this line put there by the commit of another instance (or by the end of the execution before), and not by a turn
+ * of its own? Its code has not run for it when it is the last one. `from` of such a line is @INSTANCE/EXECUTION/SEQ: the
+ * decision there.
+ */
+bool event_is_delivered(const struct event *e);
 
 /* Append one line, newline included. PAWL_ENOMEM, or PAWL_EBUG when a field that must be there is missing. */
 int event_encode(struct buf *out, const struct event *e) PAWL_MUST_USE;

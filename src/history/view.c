@@ -11,8 +11,9 @@
  * code can drop a wait at any time after. */
 struct event_name {
 	struct event_name *next;
-	uint32_t buffered, taken_count, taken_cap;
+	uint32_t buffered, taken_count, taken_cap, size_cap;
 	uint64_t *taken;
+	uint32_t *sizes; /* of those that are buffered */
 	size_t len;
 	char name[];
 };
@@ -79,8 +80,11 @@ void view_release(struct view *v)
 	for (struct event_name *n = v->event_names, *next; n; n = next) {
 		next = n->next;
 		free(n->taken);
+		free(n->sizes);
 		free(n);
 	}
+	view_drop_topics(v, SLICE_NONE);
+	free(v->parent);
 	view_clear_values(v, SLICE_NONE);
 	free(v->type); /* and version */
 	free(v->custom_status);
@@ -316,6 +320,33 @@ int open_item_event(const struct open_item *item, struct event *out, struct aren
 	return 0;
 }
 
+/* An item that has a time and nothing else: what the line says beside it is the execution's. */
+static int open_due(struct view *v, const struct event *e)
+{
+	struct event due = { .type = e->type, .seq = e->seq, .fields = e->fields & (FIELD_DELAY | FIELD_DUE),
+			     .delay_ms = e->delay_ms, .due = e->due };
+
+	if (e->fields & FIELD_START_AT) {
+		due.fields |= FIELD_UNTIL;
+		due.until_ns = e->start_at_ns;
+	}
+	return due.fields & (FIELD_UNTIL | FIELD_DUE) ? open_item(v, &due) : 0;
+}
+
+static int open_any(struct view *v, const struct event *e)
+{
+	return open_item(v, e);
+}
+
+static int open_child(struct view *v, const struct event *e)
+{
+	int rc = open_item(v, e);
+
+	if (rc == 0)
+		v->open_last->until_ns = v->updated_ns;
+	return rc;
+}
+
 /* An answer to something that cannot be open: damage, or the schedule was an event that only a newer pawl knows. */
 static int answers_nothing(const struct view *v)
 {
@@ -452,16 +483,20 @@ static int cancel_child(struct view *v, const struct event *e)
 	return 0;
 }
 
-/* A lock that was not granted yet is open; one that was is not, and unlocking changes nothing here. */
+/* A lock stays open until it is given back, as its end needs that whatever becomes of the execution. */
+static int grant_lock(struct view *v, const struct event *e)
+{
+	struct open_item *item = view_find(v, e->ref);
+
+	if (!item || item->type != EVENT_EntityLockRequested)
+		return answers_nothing(v);
+	item->granted = true;
+	return 0;
+}
+
 static int unlock(struct view *v, const struct event *e)
 {
-	struct open_item *before, *item = find(v, e->ref, &before);
-
-	if (item && item->type != EVENT_EntityLockRequested)
-		return answers_nothing(v);
-	if (item)
-		remove_item(v, item, before);
-	return 0;
+	return close_item(v, e, EVENT_EntityLockRequested);
 }
 
 /* External events. */
@@ -517,8 +552,32 @@ static bool drop_taken(struct event_name *n, uint64_t seq)
 	return false;
 }
 
+static int add_buffered(struct view *v, struct event_name *n, size_t size)
+{
+	if (n->buffered == n->size_cap) {
+		uint32_t cap = n->size_cap ? n->size_cap * 2 : 4;
+		uint32_t *sizes = realloc(n->sizes, cap * sizeof(*sizes));
+		if (!sizes)
+			return PAWL_ENOMEM;
+		n->sizes = sizes;
+		n->size_cap = cap;
+	}
+	n->sizes[n->buffered++] = (uint32_t)size;
+	v->event_count++;
+	v->event_bytes += size;
+	return 0;
+}
+
+static void take_buffered(struct view *v, struct event_name *n)
+{
+	v->event_bytes -= n->sizes[0];
+	v->event_count--;
+	n->buffered--;
+	memmove(n->sizes, n->sizes + 1, n->buffered * sizeof(*n->sizes));
+}
+
 /* An event for the oldest wait, or for the buffer. */
-static int give(struct view *v, struct event_name *n)
+static int give(struct view *v, struct event_name *n, size_t size)
 {
 	struct open_item *before = NULL, *item = v->open;
 
@@ -526,11 +585,8 @@ static int give(struct view *v, struct event_name *n)
 		before = item;
 		item = item->next;
 	}
-	if (!item) {
-		n->buffered++;
-		v->event_count++;
-		return 0;
-	}
+	if (!item)
+		return add_buffered(v, n, size);
 	if (add_taken(n, item->seq) < 0)
 		return PAWL_ENOMEM;
 	remove_item(v, item, before);
@@ -540,7 +596,11 @@ static int give(struct view *v, struct event_name *n)
 static int raise_event(struct view *v, const struct event *e)
 {
 	struct event_name *n = name_get(v, e->name);
-	return n ? give(v, n) : PAWL_ENOMEM;
+	int rc = e->fields & FIELD_REF ? close_item(v, e, EVENT_EventScheduled) : 0;
+
+	if (rc < 0)
+		return rc;
+	return n ? give(v, n, e->data_file.data ? (size_t)e->data_len : e->data.len) : PAWL_ENOMEM;
 }
 
 static int subscribe(struct view *v, const struct event *e)
@@ -549,8 +609,7 @@ static int subscribe(struct view *v, const struct event *e)
 
 	if (!n || n->buffered == 0)
 		return open_item(v, e);
-	n->buffered--;
-	v->event_count--;
+	take_buffered(v, n);
 	return add_taken(n, e->seq);
 }
 
@@ -564,11 +623,38 @@ static int unsubscribe(struct view *v, const struct event *e)
 	}
 	for (struct event_name *n = v->event_names; n; n = n->next)
 		if (drop_taken(n, e->ref))
-			return give(v, n);
+			return give(v, n, 0);
 	return answers_nothing(v);
 }
 
+uint32_t view_buffered(const struct view *v, struct slice event_name)
+{
+	const struct event_name *n = name_find(v, event_name);
+
+	return n ? n->buffered : 0;
+}
+
+bool view_waits_for(const struct view *v, struct slice event_name)
+{
+	for (const struct open_item *item = v->open; item; item = item->next)
+		if (item->type == EVENT_EventSubscribed && slice_is(event_name, item->name))
+			return true;
+	return false;
+}
+
 /* The execution itself. */
+
+static struct view_parent *parent_new(const struct event *e)
+{
+	struct view_parent *p = malloc(sizeof(*p) + e->parent.len + 1);
+
+	if (!p)
+		return NULL;
+	p->execution = e->parent_execution;
+	p->ref = e->parent_ref;
+	put_text(p->id, e->parent);
+	return p;
+}
 
 static int start(struct view *v, const struct event *e)
 {
@@ -578,9 +664,13 @@ static int start(struct view *v, const struct event *e)
 	v->version = v->type + e->name.len + 1;
 	put_text(v->type, e->name);
 	put_text(v->version, e->version);
-	v->status = STATUS_RUNNING;
+	v->status = e->fields & (FIELD_START_AT | FIELD_DUE) ? STATUS_PENDING : STATUS_RUNNING;
 	v->created_ns = e->time_ns;
-	return e->fields & FIELD_STATUS ? set_text(&v->custom_status, e->status) : 0;
+	v->rewound_to = e->fields & FIELD_REF ? (uint32_t)e->ref : 0;
+	if (e->fields & FIELD_PARENT && !(v->parent = parent_new(e)))
+		return PAWL_ENOMEM;
+	int rc = open_due(v, e);
+	return rc == 0 && e->fields & FIELD_STATUS ? set_text(&v->custom_status, e->status) : rc;
 }
 
 /* The reason of a cancel request is still one when the event that follows from it has none. */
@@ -629,8 +719,9 @@ static int suspend(struct view *v, const struct event *e)
 	return set_reason(v, e);
 }
 
-static int resume(struct view *v)
+static int resume(struct view *v, const struct event *e)
 {
+	(void)e;
 	v->suspended = false;
 	v->status = STATUS_RUNNING;
 	return v->cancel_requested ? 0 : set_text(&v->reason, SLICE_NONE);
@@ -639,7 +730,8 @@ static int resume(struct view *v)
 static int request_cancel(struct view *v, const struct event *e)
 {
 	v->cancel_requested = true;
-	return set_reason(v, e);
+	int rc = open_due(v, e);
+	return rc < 0 ? rc : set_reason(v, e);
 }
 
 static int end_with(struct view *v, enum instance_status status, const struct event *e)
@@ -654,81 +746,129 @@ static int set_custom_status(struct view *v, const struct event *e)
 	return set_text(&v->custom_status, data_of(e));
 }
 
-static int apply(struct view *v, const struct event *e)
+/* It was one for later, and its time has come; or a timer of the code. */
+static int fire(struct view *v, const struct event *e)
 {
-	switch (e->type) {
-	case EVENT_UNKNOWN:
-		v->has_unknown = true;
-		return 0;
-	case EVENT_ExecutionStarted:
-		return start(v, e);
-	case EVENT_ExecutionCompleted:
-		return complete(v, e);
-	case EVENT_ExecutionFailed:
-		return fail(v, e);
-	case EVENT_ExecutionCanceled:
-		return cancel(v, e);
-	case EVENT_ExecutionTerminated:
-		return end_with(v, STATUS_TERMINATED, e);
-	case EVENT_ExecutionContinuedAsNew:
-	case EVENT_ExecutionRewound: /* goes on in the next execution too */
-		return end_with(v, STATUS_CONTINUED_AS_NEW, e);
-	case EVENT_ExecutionSuspended:
-		return suspend(v, e);
-	case EVENT_ExecutionResumed:
-		return resume(v);
-	case EVENT_CancelRequested:
-		return request_cancel(v, e);
-	case EVENT_ActivityScheduled:
-	case EVENT_TimerCreated:
-	case EVENT_ChildScheduled:
-	case EVENT_EntityCalled:
-	case EVENT_EntityLockRequested:
-		return open_item(v, e);
-	case EVENT_ActivityCompleted:
-	case EVENT_ActivityFailed:
-	case EVENT_ActivityCancelRequested:
-		return close_item(v, e, EVENT_ActivityScheduled);
-	case EVENT_ActivityRetrying:
-		return retry_item(v, e, EVENT_ActivityScheduled);
-	case EVENT_ActivityRebooting:
-		return reboot(v, e);
-	case EVENT_ActivityMessageSent:
-		return count_message(v, e);
-	case EVENT_TimerFired:
-	case EVENT_TimerCanceled:
+	if (e->ref != 1)
 		return close_item(v, e, EVENT_TimerCreated);
-	case EVENT_EventSubscribed:
-		return subscribe(v, e);
-	case EVENT_EventRaised:
-		return raise_event(v, e);
-	case EVENT_EventUnsubscribed:
-		return unsubscribe(v, e);
-	case EVENT_ChildCompleted:
-	case EVENT_ChildFailed:
-		return close_item(v, e, EVENT_ChildScheduled);
-	case EVENT_ChildRetrying:
-		return retry_item(v, e, EVENT_ChildScheduled);
-	case EVENT_ChildCancelRequested:
-		return cancel_child(v, e);
-	case EVENT_EntityReplied:
-		return close_item(v, e, EVENT_EntityCalled);
-	case EVENT_EntityLockGranted:
-		return close_item(v, e, EVENT_EntityLockRequested);
-	case EVENT_EntityUnlocked:
-		return unlock(v, e);
-	case EVENT_CustomStatusSet:
-		return set_custom_status(v, e);
-	case EVENT_KeyValueSet:
-	case EVENT_KeyValueCarried:
-		return view_set_value(v, e);
-	case EVENT_KeyValueCleared:
-		view_clear_values(v, e->fields & FIELD_KEY ? e->key : SLICE_NONE);
-		return 0;
-	default:
-		return 0; /* tells nothing that a view shows */
-	}
+	int rc = close_item(v, e, EVENT_ExecutionStarted);
+	if (rc == 0 && v->status == STATUS_PENDING)
+		v->status = STATUS_RUNNING;
+	return rc;
 }
+
+static int note_unknown(struct view *v, const struct event *e)
+{
+	(void)e;
+	v->has_unknown = true;
+	return 0;
+}
+
+static int terminate(struct view *v, const struct event *e)
+{
+	return end_with(v, STATUS_TERMINATED, e);
+}
+
+static int continue_as_new(struct view *v, const struct event *e)
+{
+	return end_with(v, STATUS_CONTINUED_AS_NEW, e);
+}
+
+static int cancel_late(struct view *v, const struct event *e)
+{
+	int rc = cancel(v, e);
+
+	return rc < 0 ? rc : set_text(&v->error_code, SLICE("cancel-deadline"));
+}
+
+static int close_activity(struct view *v, const struct event *e)
+{
+	return close_item(v, e, EVENT_ActivityScheduled);
+}
+
+static int retry_activity(struct view *v, const struct event *e)
+{
+	return retry_item(v, e, EVENT_ActivityScheduled);
+}
+
+static int cancel_timer(struct view *v, const struct event *e)
+{
+	return close_item(v, e, EVENT_TimerCreated);
+}
+
+static int close_child(struct view *v, const struct event *e)
+{
+	return close_item(v, e, EVENT_ChildScheduled);
+}
+
+static int retry_child(struct view *v, const struct event *e)
+{
+	return retry_item(v, e, EVENT_ChildScheduled);
+}
+
+static int close_call(struct view *v, const struct event *e)
+{
+	return close_item(v, e, EVENT_EntityCalled);
+}
+
+static int clear_value(struct view *v, const struct event *e)
+{
+	view_clear_values(v, e->fields & FIELD_KEY ? e->key : SLICE_NONE);
+	return 0;
+}
+
+static int unsubscribe_topic(struct view *v, const struct event *e)
+{
+	view_drop_topics(v, e->name);
+	return 0;
+}
+
+/* Types that are not here tell nothing that a view shows. */
+static int (*const handlers[EVENT_TYPE_COUNT])(struct view *v, const struct event *e) = {
+	[EVENT_UNKNOWN] = note_unknown,
+	[EVENT_ExecutionStarted] = start,
+	[EVENT_ExecutionCompleted] = complete,
+	[EVENT_ExecutionFailed] = fail,
+	[EVENT_ExecutionCanceled] = cancel,
+	[EVENT_ExecutionTerminated] = terminate,
+	[EVENT_ExecutionContinuedAsNew] = continue_as_new,
+	[EVENT_ExecutionRewound] = continue_as_new, /* it goes on in the next execution too */
+	[EVENT_ExecutionSuspended] = suspend,
+	[EVENT_ExecutionResumed] = resume,
+	[EVENT_CancelRequested] = request_cancel,
+	[EVENT_CancelDeadlinePassed] = cancel_late,
+	[EVENT_ActivityScheduled] = open_any,
+	[EVENT_ActivityCompleted] = close_activity,
+	[EVENT_ActivityFailed] = close_activity,
+	[EVENT_ActivityCancelRequested] = close_activity,
+	[EVENT_ActivityRetrying] = retry_activity,
+	[EVENT_ActivityRebooting] = reboot,
+	[EVENT_ActivityMessageSent] = count_message,
+	[EVENT_TimerCreated] = open_any,
+	[EVENT_TimerFired] = fire,
+	[EVENT_TimerCanceled] = cancel_timer,
+	[EVENT_EventSubscribed] = subscribe,
+	[EVENT_EventRaised] = raise_event,
+	[EVENT_EventScheduled] = open_any,
+	[EVENT_EventUnsubscribed] = unsubscribe,
+	[EVENT_TopicSubscribed] = view_add_topic,
+	[EVENT_TopicCarried] = view_add_topic,
+	[EVENT_TopicUnsubscribed] = unsubscribe_topic,
+	[EVENT_ChildScheduled] = open_child,
+	[EVENT_ChildCompleted] = close_child,
+	[EVENT_ChildFailed] = close_child,
+	[EVENT_ChildRetrying] = retry_child,
+	[EVENT_ChildCancelRequested] = cancel_child,
+	[EVENT_EntityCalled] = open_any,
+	[EVENT_EntityReplied] = close_call,
+	[EVENT_EntityLockRequested] = open_any,
+	[EVENT_EntityLockGranted] = grant_lock,
+	[EVENT_EntityUnlocked] = unlock,
+	[EVENT_CustomStatusSet] = set_custom_status,
+	[EVENT_KeyValueSet] = view_set_value,
+	[EVENT_KeyValueCarried] = view_set_value,
+	[EVENT_KeyValueCleared] = clear_value,
+};
 
 static bool can_follow(const struct view *v, const struct event *e)
 {
@@ -743,12 +883,17 @@ int view_apply(struct view *v, const struct event *e)
 {
 	if (!can_follow(v, e))
 		return PAWL_ECORRUPT;
-	int rc = apply(v, e);
-	if (rc < 0)
-		return rc;
-	v->next_seq++;
-	v->begun = v->begun || (event_type_class(e->type) & EVENT_DECISION);
+	int64_t before_ns = v->updated_ns;
 	if (e->has_time)
 		v->updated_ns = e->time_ns;
+	int rc = handlers[e->type] ? handlers[e->type](v, e) : 0;
+	if (rc < 0) {
+		v->updated_ns = before_ns;
+		return rc;
+	}
+	bool decision = event_type_class(e->type) & EVENT_DECISION;
+	v->next_seq++;
+	v->begun = v->begun || decision;
+	v->unrun = !decision && (event_is_delivered(e) || e->seq <= v->rewound_to);
 	return 0;
 }

@@ -22,7 +22,8 @@ enum instance_status {
 
 #define OPEN_BOOT_SIZE 9
 
-/* Something that was scheduled and is not answered: an activity, timer, event wait, child, entity call or lock. Kept
+/* Something that was scheduled and is not answered: an activity, timer, event wait, child, entity call or lock; an event for
+ * later; a start for later (ExecutionStarted) and the deadline of a clean-up (CancelRequested), which have their times only. Kept
  * small, as a hub has many that wait: the scheduling event is there as text, and only if the members below do not say
  * all of it. open_item_event gives it back. */
 struct open_item {
@@ -36,11 +37,12 @@ struct open_item {
 	bool held : 1;        /* an activity without an attempt to come, until somebody gives it new ones; no due */
 	bool rebooting : 1;   /* an activity that is done when the device comes back; due: by when it must reboot */
 	bool output_in_file : 1;
+	bool granted : 1;     /* a lock that it has */
 	uint32_t messages : 24; /* that an activity was sent */
 	struct due due;
 	int64_t delay_ms;
 	union {
-		int64_t until_ns;    /* of a timer */
+		int64_t until_ns;    /* of a timer; of a child: when it was scheduled */
 		char *reboot_output; /* of an activity that is rebooting; NULL = none. See open_item_output */
 	};
 	size_t reboot_output_len; /* reboot_output is NUL-terminated, but may hold NUL bytes */
@@ -62,6 +64,19 @@ struct view_value {
 
 struct event_name; /* external events of one name; view.c's */
 
+/* Who waits for its end. */
+struct view_parent {
+	uint64_t execution, ref; /* and the ChildScheduled there */
+	char id[];
+};
+
+/* One subscription: what is published under a topic that the filter matches becomes an event. */
+struct view_topic {
+	struct view_topic *next;
+	const char *event; /* behind the filter */
+	char filter[];
+};
+
 struct view {
 	enum instance_status status;
 	bool suspended, cancel_requested;
@@ -80,6 +95,11 @@ struct view {
 	char *reason;           /* of a terminated, canceled or suspended one */
 	struct open_item *open; /* what is open when the execution ends stays here, for the runtime to stop it */
 	uint32_t open_count, event_count; /* event_count: buffered external events */
+	uint64_t event_bytes;    /* of their data, about: an event that a wait has put back counts as nothing */
+	struct view_parent *parent; /* NULL when it is nobody's child */
+	struct view_topic *topics;
+	uint32_t rewound_to;     /* so many lines are those of the execution before */
+	bool unrun;              /* the last lines are delivered ones: perhaps its code has not run for them */
 	/* view.c's */
 	struct open_item *open_last;
 	struct open_item **open_index; /* by seq, when there are many */
@@ -100,6 +120,10 @@ void view_release(struct view *v);
  * (the view is as it was). */
 int view_apply(struct view *v, const struct event *e) PAWL_MUST_USE;
 struct open_item *view_find(const struct view *v, uint64_t seq);
+uint32_t view_buffered(const struct view *v, struct slice event_name); /* events of this name that wait to be taken */
+bool view_waits_for(const struct view *v, struct slice event_name);    /* an open wait */
+/* The next subscription behind `after` (NULL: the first) that has this topic, or NULL. */
+const struct view_topic *view_topic(const struct view *v, const struct view_topic *after, struct slice topic);
 /* The event that scheduled it, without the turn's time; of a child that was tried again, with the instance id that it
  * has now. Slices point into the item and the arena. 0, PAWL_ENOMEM, PAWL_EBUG. */
 int open_item_event(const struct open_item *item, struct event *out, struct arena *arena) PAWL_MUST_USE;
@@ -112,6 +136,8 @@ void view_value_event(const struct view_value *value, struct event *out);
 /* view.c's. key NONE: all. */
 int view_set_value(struct view *v, const struct event *e) PAWL_MUST_USE;
 void view_clear_values(struct view *v, struct slice key);
+int view_add_topic(struct view *v, const struct event *e) PAWL_MUST_USE;
+void view_drop_topics(struct view *v, struct slice filter);
 const char *status_name(enum instance_status status);  /* "Running" ... */
 int status_parse(const char *name, enum instance_status *status) PAWL_MUST_USE; /* without regard to case */
 static inline bool status_is_ended(enum instance_status s)

@@ -222,10 +222,12 @@ static void members_stand_in_the_order_of_the_format(void **state)
 	e.has_time = true;
 	e.time_ns = TIME_NS + 999; /* below a microsecond: cut off */
 	assert_json(&e,
-	            "{\"seq\":7," TIME "\"type\":\"ExecutionStarted\",\"name\":\"n/a.me\",\"version\":\"1.0.0\","
-	            "\"id\":\"id-1\",\"status\":\"half\",\"execution\":2,\"parent\":\"mother\",\"parent_execution\":4,"
+	            "{\"seq\":7," TIME "\"type\":\"ExecutionStarted\",\"ref\":18446744073709551615,\"name\":\"n/a.me\","
+	            "\"version\":\"1.0.0\",\"id\":\"id-1\",\"from\":\"file\",\"status\":\"half\","
+	            "\"reason\":\"said \\\"so\\\"\\n\xc3\xa9\",\"execution\":2,\"parent\":\"mother\",\"parent_execution\":4,"
 	            "\"parent_ref\":9,\"seed\":\"0123456789abcdeffedcba9876543210\","
-	            "\"start_at\":\"1969-12-31T23:59:59.999999Z\",\"input\":{\"a\": [1, 2]}}");
+	            "\"start_at\":\"1969-12-31T23:59:59.999999Z\",\"delay_ms\":-5,\"input\":{\"a\": [1, 2]},"
+	            "\"boot\":\"1a2b3c4d\",\"boot_ms\":123,\"fire_at\":\"2026-11-21T12:41:00.123456Z\"}");
 	e = sample(EVENT_ActivityRetrying, event_types[EVENT_ActivityRetrying].allowed);
 	e.extra = SLICE(",\"new\":[1]");
 	assert_json(
