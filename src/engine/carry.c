@@ -4,7 +4,8 @@
  *
  *	execution n      ... ExecutionContinuedAsNew{input, version}
  *	execution n+1    ExecutionStarted{name, version, input, seed, execution, parent, status}
- *	                 KeyValueCarried, for each key-value
+ *	                 KeyValueCarried, for each key-value; TopicCarried, for each subscription
+ *	                 EventScheduled, for each event for later
  *	                 CancelRequested, if that was asked for
  *	                 EventRaised, for each event that the code has not seen, in the order in which they came
  *
@@ -44,7 +45,7 @@ void carry_started(struct execution *x, const struct event *e)
 {
 	struct carry *c = &x->carry;
 
-	c->follows = e->fields & FIELD_EXECUTION;
+	c->rewound = e->fields & FIELD_REF ? e->ref : 0;
 	c->name = memory_copy(x, e->name);
 	c->version = memory_copy(x, e->version);
 	if (e->fields & FIELD_PARENT) {
@@ -63,6 +64,9 @@ void carry_cancel(struct execution *x, const struct event *e)
 	c->has_id = e->fields & FIELD_ID;
 	c->reason = c->has_reason ? memory_copy(x, e->reason) : SLICE_NONE;
 	c->id = c->has_id ? memory_copy(x, e->id) : SLICE_NONE;
+	c->cancel_delay_ms = e->delay_ms;
+	c->cancel_due = e->due;
+	c->cancel_due.boot = e->fields & FIELD_DUE ? memory_copy(x, e->due.boot) : SLICE_NONE;
 }
 
 /* ---- the first lines of the next execution ---- */
@@ -186,6 +190,11 @@ static void next_cancel(struct execution *x)
 	e->fields = (c->has_reason ? FIELD_REASON : 0u) | (c->has_id ? FIELD_ID : 0u);
 	e->reason = c->reason;
 	e->id = c->id;
+	if (!c->cancel_due.boot.data)
+		return;
+	e->fields |= FIELD_DELAY | FIELD_DUE;
+	e->delay_ms = c->cancel_delay_ms;
+	e->due = c->cancel_due;
 }
 
 /* ---- the end of this one ---- */
@@ -200,11 +209,14 @@ void carry_on(struct execution *x)
 	x->ended = true;
 	if (!x->live)
 		return; /* history has it, and the next execution has its lines */
-	x->next_out = arena_calloc(&x->turn_arena, 2 + values_count(x) + count_events(x), sizeof *x->next_out);
+	size_t count = 2 + values_count(x) + topics_count(x) + scheduled_count(x) + count_events(x);
+	x->next_out = arena_calloc(&x->turn_arena, count, sizeof *x->next_out);
 	if (!x->next_out)
 		execution_stop(x, PAWL_ENOMEM, "out of memory in instance '%s'", x->id);
 	next_start(x);
 	values_carry(x);
+	topics_carry(x);
+	scheduled_carry(x);
 	if (x->cancel_requested)
 		next_cancel(x);
 	next_events(x);

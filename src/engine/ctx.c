@@ -316,6 +316,21 @@ const char *pawl_wait_event(pawl_ctx *ctx, const char *name, int64_t timeout_ms)
 	return NULL;
 }
 
+const char *pawl_take_event(pawl_ctx *ctx, const char *name)
+{
+	struct execution *x = execution_of(ctx);
+	const struct event_queue *q = events_find(x, slice_of(name));
+
+	return q && q->first ? pawl_await(ctx, pawl_event(ctx, name)) : NULL;
+}
+
+const char *pawl_event_from(const pawl_task *event)
+{
+	if (!event || !event->raised)
+		return NULL;
+	return event->raised->from.data ? event->raised->from.data : "";
+}
+
 bool pawl_is_done(const pawl_task *task)
 {
 	return !task || task->state != TASK_OPEN;
@@ -441,11 +456,6 @@ uint64_t pawl_execution(pawl_ctx *ctx)
 bool pawl_is_replaying(pawl_ctx *ctx)
 {
 	return !execution_of(ctx)->live;
-}
-
-bool pawl_is_cancelled(pawl_ctx *ctx)
-{
-	return execution_of(ctx)->cancel_requested;
 }
 
 void pawl_set_status(pawl_ctx *ctx, const char *text)

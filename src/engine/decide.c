@@ -26,7 +26,7 @@ struct event *decide_add_event(struct execution *x)
 
 static void record(struct execution *x, const struct event *e)
 {
-	assert(x->turn && (x->out_count > 0 || x->continuing)); /* a turn begins with what came in */
+	assert(x->turn && x->turn_open); /* a turn begins with what came in */
 	struct event *out = decide_add_event(x);
 
 	if (event_copy(out, e, &x->turn_arena) < 0)

@@ -109,7 +109,7 @@ static void add_payload(struct text *t, const struct event *e)
 {
 	const char *what = e->type == EVENT_ExecutionCompleted ? " output" :
 			   e->type == EVENT_CustomStatusSet    ? "" :
-			   e->type == EVENT_ActivityMessageSent ? " data" :
+			   e->type == EVENT_ActivityMessageSent || e->type == EVENT_EventSent || e->type == EVENT_TopicPublished ? " data" :
 			   e->type == EVENT_KeyValueSet		? " value" :
 								 " input";
 

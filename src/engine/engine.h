@@ -40,13 +40,16 @@ enum message_result {
 	MESSAGE_DUPLICATE, /* history has it already: drop it (I2) */
 	MESSAGE_STALE,     /* answers nothing that is open: drop it */
 	MESSAGE_REFUSED,   /* over a limit; `why` says which */
+	MESSAGE_LATER,     /* not looked at: it is for the next execution */
 };
 
 /* A message is the event it wants to become (class IN, without seq): ActivityCompleted, ActivityFailed, ActivityRebooting,
  * TimerFired, EventRaised, ExecutionSuspended/Resumed/Terminated, CancelRequested, and ActivityRetrying with `ref` (and
  * `id`, `reason`), which gives a held activity new attempts. The engine decides what becomes of an ActivityFailed: `retry`
  * in it is the policy where the code gave none, `delay_ms` EVENT_DELAY_HELD asks to hold the activity when no attempt is
- * left. A failure of kind "stuck" that is final gets the kind "poison". Input for the result. */
+ * left. A failure of kind "stuck" that is final gets the kind "poison". One with a seq is a line that is in the history
+ * already, and was put there since the last turn (event_is_delivered); those come in order, and a line that was loaded is
+ * passed over. Input for the result. */
 struct message {
 	struct event event;
 	enum message_result result;
@@ -84,9 +87,9 @@ void execution_free(struct execution *x);
 /* Give it its history, first event ExecutionStarted; h must stay until execution_turn or execution_verify returned.
  * Nothing runs yet. */
 int execution_load(struct execution *x, const struct history *h, struct pawl_error *err) PAWL_MUST_USE;
-/* Replay what was loaded (if it was not yet), take the messages and run. Without messages too, when history has no decision
- * yet: the first lines of an execution that follows another are committed before its code begins; its first events then
- * have no time, as they belong to that turn. PAWL_ENONDETERMINISM: parked, nothing was
+/* Replay what was loaded (if it was not yet), take the messages and run. Without messages too, when the last lines of history
+ * are such that the code has not run for them (view.unrun, or not begun): what it decides then has no time, as it belongs to
+ * that turn; messages are looked at after it, and begin a turn of their own in the same call. PAWL_ENONDETERMINISM: parked, nothing was
  * decided and no message taken; the execution is to be freed. PAWL_ENOMEM: the same, try later. A new execution's first
  * message is ExecutionStarted. */
 int execution_turn(struct execution *x, struct turn *t, struct pawl_error *err) PAWL_MUST_USE;

@@ -59,7 +59,6 @@ static void body(void *arg)
 	struct execution *x = arg;
 
 	replay_next_turn(x);
-	replay_begin_carried(x);
 	int rc = x->fn(ctx_of(x), x->input);
 	if (rc == 0) {
 		end_completed(x);
@@ -71,6 +70,8 @@ static void body(void *arg)
 	}
 	if (!x->end_failure)
 		x->end_failure = failure_make(x, "application", "", "orchestration returned %d", rc);
+	if (x->cancel_requested && strcmp(x->end_failure->kind, "canceled") == 0)
+		cancel_end(x);
 	execution_end_failed(x, x->end_failure);
 }
 
@@ -118,6 +119,7 @@ int execution_new(struct execution **out, const char *id, uint64_t number, pawl_
 	x->number = number;
 	x->fn = fn;
 	x->resident = x->options.resident;
+	x->scheduled_end = &x->scheduled;
 	arena_init(&x->turn_arena, 0);
 	arena_init(&x->memory, 0);
 	memory_limit(x);
@@ -195,13 +197,24 @@ static void begin_turn(struct execution *x, struct turn *t)
 		arena_reset(&x->turn_arena);
 	x->out = x->next_out = NULL;
 	x->out_count = x->out_cap = x->next_count = 0;
-	x->continuing = false;
+	x->turn_open = false;
 	t->events = t->next = NULL;
 	t->event_count = t->next_count = 0;
 	t->ended = false;
 	for (size_t i = 0; i < t->message_count; i++) {
 		t->messages[i].result = MESSAGE_STALE;
 		t->messages[i].why = "the execution has ended";
+	}
+}
+
+/* Messages that were not looked at, as the code came to its end before: those that are in the history are taken all the same. */
+static void settle_rest(const struct execution *x, struct turn *t)
+{
+	for (size_t i = 0; i < t->message_count; i++) {
+		if (t->messages[i].event.seq)
+			t->messages[i].result = MESSAGE_TAKEN;
+		else if (!x->turn_taken && x->next_count)
+			t->messages[i].result = MESSAGE_LATER;
 	}
 }
 
@@ -221,6 +234,7 @@ int execution_turn(struct execution *x, struct turn *t, struct pawl_error *err)
 	x->turn = NULL;
 	if (rc < 0)
 		return rc;
+	settle_rest(x, t);
 	t->events = x->out;
 	t->event_count = x->out_count;
 	t->next = x->next_out;

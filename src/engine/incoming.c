@@ -10,11 +10,12 @@
  *	                                                                                 if it says so, else Failed
  *	ActivityRebooting       the same, or held, or rebooting: STALE                   noted
  *	ActivityRetrying        ref is no open activity, or it is not held: STALE        it has new attempts
- *	TimerFired              ref is no open timer: STALE                              the task is done
+ *	TimerFired              ref is no open timer, or 1 and it has begun: STALE       the task is done; it begins
+ *	EventScheduled          as EventRaised                                           kept until its EventRaised
  *	ExecutionSuspended      is suspended: STALE                                      the code stops at its next wait
  *	ExecutionResumed        is not: STALE                                            it goes on
- *	CancelRequested         was requested already: STALE                             the code may look
- *	ExecutionTerminated                                                              the end, without the code
+ *	CancelRequested         was requested already: STALE                             what is open is cut (cancel.c)
+ *	ExecutionTerminated, CancelDeadlinePassed                                        the end, without the code
  *	anything else           STALE
  */
 #include "engine/internal.h"
@@ -47,9 +48,50 @@ static void retry(struct execution *x, const struct event *e)
 	task->scheduled_ns = x->time_ns;
 }
 
+/* Of something in another instance; nobody may want it any more. */
+static pawl_task *told(struct execution *x, const struct event *e)
+{
+	pawl_task *task = tasks_find(x, e->ref);
+
+	if (!task)
+		execution_stop(x, PAWL_ECORRUPT, "history line %llu, %s, answers line %llu, which asked for nothing",
+			       (unsigned long long)e->seq, event_type_name(e->type), (unsigned long long)e->ref);
+	return task->state == TASK_OPEN ? task : NULL;
+}
+
+static void tell_result(struct execution *x, const struct event *e)
+{
+	pawl_task *task = told(x, e);
+
+	if (task && e->fields & FIELD_ERROR)
+		tasks_fail(x, task, failure_of_event(x, &e->error));
+	else if (task && e->type == EVENT_SendCompleted)
+		tasks_complete(x, task, task->instance.data ? task->instance : SLICE(""));
+	else if (task && e->type == EVENT_ValueReceived && !(e->fields & FIELD_DATA))
+		tasks_complete(x, task, SLICE_NONE);
+	else if (task)
+		tasks_complete(x, task, memory_payload(x, e));
+}
+
+static void fire(struct execution *x, const struct event *e)
+{
+	if (e->ref == 1 && x->pending)
+		x->pending = false;
+	else
+		tasks_complete(x, answered(x, e, EVENT_TimerCreated), SLICE(""));
+}
+
+static void raise(struct execution *x, const struct event *e)
+{
+	if (e->fields & FIELD_REF)
+		scheduled_drop(x, e->ref);
+	events_raise(x, e);
+}
+
 static void start(struct execution *x, const struct event *e)
 {
 	x->started = true;
+	x->pending = e->fields & (FIELD_START_AT | FIELD_DUE);
 	x->input = memory_payload(x, e).data;
 	prng_seed(&x->prng, e->seed);
 	carry_started(x, e);
@@ -64,6 +106,7 @@ void incoming_apply(struct execution *x, const struct event *e)
 		break;
 	case EVENT_ExecutionTerminated:
 	case EVENT_ExecutionRewound:
+	case EVENT_CancelDeadlinePassed:
 		x->ended = true;
 		break;
 	case EVENT_ExecutionSuspended:
@@ -71,7 +114,7 @@ void incoming_apply(struct execution *x, const struct event *e)
 		x->suspended = e->type == EVENT_ExecutionSuspended;
 		break;
 	case EVENT_CancelRequested:
-		x->cancel_requested = true;
+		x->cancel_requested = x->cancel_due = true;
 		carry_cancel(x, e);
 		break;
 	case EVENT_ActivityCompleted:
@@ -87,10 +130,27 @@ void incoming_apply(struct execution *x, const struct event *e)
 		answered(x, e, EVENT_ActivityScheduled)->rebooting = true;
 		break;
 	case EVENT_TimerFired:
-		tasks_complete(x, answered(x, e, EVENT_TimerCreated), SLICE(""));
+		fire(x, e);
 		break;
 	case EVENT_EventRaised:
-		events_raise(x, e);
+		raise(x, e);
+		break;
+	case EVENT_EventScheduled:
+		scheduled_add(x, e);
+		break;
+	case EVENT_ChildRetrying:
+		(void)told(x, e);
+		break;
+	case EVENT_ChildCompleted:
+	case EVENT_ChildFailed:
+	case EVENT_SendCompleted:
+	case EVENT_SendFailed:
+	case EVENT_ValueReceived:
+	case EVENT_EntityReplied:
+		tell_result(x, e);
+		break;
+	case EVENT_TopicCarried:
+		topics_carried(x, e);
 		break;
 	case EVENT_KeyValueCarried:
 		values_carried(x, e);
@@ -181,8 +241,10 @@ static enum message_result admit(struct execution *x, struct message *m)
 	switch (e->type) {
 	case EVENT_ExecutionStarted:
 	case EVENT_ExecutionTerminated:
+	case EVENT_CancelDeadlinePassed:
 		return MESSAGE_TAKEN;
 	case EVENT_EventRaised:
+	case EVENT_EventScheduled:
 		return admit_raised(x, m);
 	case EVENT_ActivityCompleted:
 	case EVENT_ActivityFailed:
@@ -190,7 +252,7 @@ static enum message_result admit(struct execution *x, struct message *m)
 	case EVENT_ActivityRetrying:
 		return admit_answer(x, m, EVENT_ActivityScheduled);
 	case EVENT_TimerFired:
-		return admit_answer(x, m, EVENT_TimerCreated);
+		return e->ref == 1 ? admit_if(m, x->pending, "it has begun already") : admit_answer(x, m, EVENT_TimerCreated);
 	case EVENT_ExecutionSuspended:
 		return admit_if(m, !x->suspended, "it is suspended already");
 	case EVENT_ExecutionResumed:
@@ -265,12 +327,13 @@ static void plan_requeue(struct execution *x, struct event *e)
 static void take(struct execution *x, struct message *m)
 {
 	struct event *e = decide_add_event(x);
-	bool first = x->out_count == 1 && !x->continuing;
+	bool first = !x->turn_open;
 
 	if (event_copy(e, &m->event, &x->turn_arena) < 0)
 		execution_stop(x, PAWL_ENOMEM, "out of memory in instance '%s'", x->id);
 	if (first)
 		x->time_ns = x->turn->time_ns / 1000 * 1000; /* as exact as history keeps it */
+	x->turn_open = true;
 	e->has_time = first;
 	e->time_ns = first ? x->time_ns : 0;
 	e->seq = ++x->seq;
@@ -287,12 +350,16 @@ static void take(struct execution *x, struct message *m)
 
 size_t incoming_take(struct execution *x)
 {
+	size_t before = x->out_count;
+
 	for (size_t i = 0; i < x->turn->message_count; i++) {
 		struct message *m = &x->turn->messages[i];
 
+		if (m->event.seq)
+			continue; /* a delivered line */
 		m->result = admit(x, m);
 		if (m->result == MESSAGE_TAKEN)
 			take(x, m);
 	}
-	return x->out_count;
+	return x->out_count - before;
 }

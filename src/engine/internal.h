@@ -45,7 +45,7 @@ struct event_queue {
 enum task_state { TASK_OPEN, TASK_DONE, TASK_FAILED };
 
 struct pawl_task {
-	enum event_type type; /* what began it: ActivityScheduled, TimerCreated, EventSubscribed */
+	enum event_type type; /* what began it: ActivityScheduled, TimerCreated, EventSubscribed ... */
 	enum task_state state;
 	bool seen;            /* a wait has returned it: an event it took is used up */
 	bool held, rebooting; /* an activity: no attempt to come; done when the device comes back */
@@ -59,6 +59,8 @@ struct pawl_task {
 	/* an activity */
 	const struct retry_policy *retry;
 	int64_t scheduled_ns; /* or given new attempts */
+	/* a child, or a detached start: its id */
+	struct slice instance;
 	/* an event wait */
 	struct event_queue *queue;
 	struct pawl_task *prev, *next;
@@ -75,10 +77,12 @@ enum { RETURN_FAILED = -1, RETURN_CONTINUED = -2 }; /* what orchestration code r
 struct carry {
 	struct slice name, version, parent; /* of ExecutionStarted */
 	uint64_t parent_execution, parent_ref;
-	bool follows; /* it follows another execution: its first lines were committed with the end of that one */
+	uint64_t rewound; /* so many lines are those of the execution before */
 	bool has_status, has_reason, has_id;
 	struct buf status;             /* the custom status; not in `memory`, as it is set again and again */
 	struct slice reason, id;       /* of CancelRequested */
+	int64_t cancel_delay_ms;       /* of its deadline; due.boot NONE: it has none */
+	struct due cancel_due;
 	bool wanted;                   /* pawl_continue_as_new was called, with ... */
 	struct slice next_input, next_version; /* ... these; NONE when there is none */
 };
@@ -96,7 +100,9 @@ struct execution {
 	bool started, suspended, cancel_requested;
 	bool ended, dead;
 	bool decided;   /* history has a decision: the code had begun */
-	bool continuing; /* the live turn goes on with the one that history ends with */
+	bool turn_open; /* a turn has begun that new decisions belong to */
+	bool pending;   /* it is to begin later */
+	bool cancel_due, shield; /* asked to cancel, and nothing was cut yet; not now */
 	int stop_code;  /* PAWL_E...: halted without an end */
 	struct pawl_error *err; /* of the call that runs */
 	struct mismatch mismatch;
@@ -121,6 +127,8 @@ struct execution {
 	struct map queues, ids, keys;
 	struct buf key;           /* scratch */
 	struct values *values;    /* NULL until one is set */
+	struct scheduled *scheduled, **scheduled_end;
+	struct topic *topics;
 	struct patch *patches;    /* that were asked for, or passed over */
 	size_t patch_count;
 	struct prng prng;
@@ -178,8 +186,8 @@ struct failure failure_for_event(const pawl_failure *f);
 void replay_next_turn(struct execution *x);
 /* A decision made while history still has something to say: it must be the recorded one. */
 void replay_decision(struct execution *x, const struct event *e);
-/* When history has only what was carried over from the execution before: the code begins now, in that turn. */
-void replay_begin_carried(struct execution *x);
+/* Markers that may be passed over go with the turn before, also when their number matters for what is decided now. */
+void replay_pass_markers(struct execution *x);
 /* Is the marker of this patch the next decision in history? Then it is taken. */
 bool replay_patch(struct execution *x, struct slice name);
 _Noreturn void replay_patch_missing(struct execution *x, struct slice name);
@@ -225,6 +233,7 @@ pawl_task *tasks_new(struct execution *x, enum event_type type);
 /* It began with the decision that was just made. */
 void tasks_begin(struct execution *x, pawl_task *task, uint64_t seq);
 pawl_task *tasks_failed(struct execution *x, enum event_type type, const pawl_failure *f);
+pawl_task *tasks_find(const struct execution *x, uint64_t seq);
 pawl_task *tasks_find_open(const struct execution *x, uint64_t seq, enum event_type type);
 void tasks_complete(struct execution *x, pawl_task *task, struct slice result);
 void tasks_fail(struct execution *x, pawl_task *task, const pawl_failure *f);
@@ -246,6 +255,25 @@ void events_put_back(struct execution *x, struct event_queue *q, struct raised *
 /* Ids and keys that history has (I2). */
 bool events_is_known(struct execution *x, const struct event *e);
 void events_remember(struct execution *x, const struct event *e);
+
+/* ---- scheduled.c: events for later ---- */
+
+void scheduled_add(struct execution *x, const struct event *e);
+void scheduled_drop(struct execution *x, uint64_t seq); /* it was raised */
+size_t scheduled_count(const struct execution *x);
+void scheduled_carry(struct execution *x);
+
+/* ---- topics.c: subscriptions ---- */
+
+size_t topics_count(const struct execution *x);
+void topics_carry(struct execution *x);
+void topics_carried(struct execution *x, const struct event *e);
+
+/* ---- cancel.c ---- */
+
+/* Cut what is open, if that was asked for and is to be now. True: something was. */
+bool cancel_takes_effect(struct execution *x);
+_Noreturn void cancel_end(struct execution *x); /* as Canceled */
 
 /* ---- carry.c: what goes over to the next execution ---- */
 

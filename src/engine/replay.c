@@ -5,6 +5,13 @@
  * follow it there are then checked one by one as the code makes them. At the end of history the live turn's messages
  * are applied, once for each call; with none left the stack is suspended. So the code runs straight through, and it
  * cannot tell a recorded turn from a new one.
+ *
+ *	recorded turn ─► ... ─► the last one, without decisions ─► delivered lines ─► the messages ─► suspended
+ *	                         of delivered lines: it goes on      (resident stack:    of the turn
+ *	                         here, the decisions are new          the same)
+ *
+ * Lines that others have put into the history (event_is_delivered) are a turn that the code has not seen: what it decides
+ * because of them is new, and belongs to that turn, so it has no time of its own.
  */
 #include "engine/internal.h"
 #include <assert.h>
@@ -101,6 +108,12 @@ void replay_decision(struct execution *x, const struct event *e)
 	x->seq++;
 }
 
+void replay_pass_markers(struct execution *x)
+{
+	if (!x->live)
+		pass_markers(x, next_due(x));
+}
+
 bool replay_patch(struct execution *x, struct slice name)
 {
 	const struct history *h = x->history;
@@ -161,47 +174,118 @@ static bool next_recorded(struct execution *x)
 	return true;
 }
 
+/* Did the last turn of history end before the code could decide anything? */
+static bool is_open_turn(const struct execution *x)
+{
+	const struct history *h = x->history;
+	bool carried = !x->decided && event_is_delivered(&h->events[0]);
+
+	for (size_t at = h->count; at-- > 0;) {
+		const struct event *e = &h->events[at];
+		bool open = carried || event_is_delivered(e) || e->seq <= x->carry.rewound;
+		if (!(event_type_class(e->type) & EVENT_IN) || !open)
+			return false;
+		if (e->has_time)
+			break;
+	}
+	return true;
+}
+
+/* From here on decisions are new, and no message was looked at yet. */
+static void go_live(struct execution *x)
+{
+	while (!x->turn)
+		coro_suspend(x->coro);
+	x->live = true;
+	x->turn_open = true;
+	memory_limit(x);
+}
+
+/* Must the code not go on? Then what came joins the turn before it does: there is no other place for it. */
+static bool is_held_back(const struct turn *t)
+{
+	for (size_t i = 0; i < t->message_count; i++) {
+		enum event_type type = t->messages[i].event.type;
+		if (type == EVENT_ExecutionSuspended || type == EVENT_ExecutionTerminated || type == EVENT_CancelDeadlinePassed)
+			return true;
+	}
+	return false;
+}
+
+static bool next_old(struct execution *x)
+{
+	if (!next_recorded(x))
+		return false;
+	if (x->at < x->history->count || x->ended || !is_open_turn(x))
+		return true;
+	go_live(x);
+	if (is_held_back(x->turn)) {
+		x->turn_taken = true;
+		(void)incoming_take(x);
+	}
+	return true;
+}
+
+static void apply_delivered(struct execution *x, const struct event *e)
+{
+	if (e->seq != x->seq + 1)
+		execution_stop(x, PAWL_EBUG, "instance '%s' was given line %llu where %llu belongs", x->id, (unsigned long long)e->seq,
+			       (unsigned long long)x->seq + 1);
+	go_live(x);
+	if (e->has_time)
+		x->time_ns = e->time_ns;
+	x->seq++;
+	incoming_apply(x, e);
+}
+
+/* Lines that were put into the history since the code ran last: those of one turn. What was loaded with it is known. */
+static bool next_delivered(struct execution *x)
+{
+	bool any = false;
+
+	for (size_t i = 0; x->turn && i < x->turn->message_count; i++) {
+		struct message *m = &x->turn->messages[i];
+		if (!m->event.seq || m->result == MESSAGE_TAKEN)
+			continue;
+		if (any && m->event.has_time && m->event.seq > x->seq)
+			break; /* another turn */
+		m->why = NULL;
+		m->result = MESSAGE_TAKEN;
+		if (m->event.seq <= x->seq)
+			continue;
+		apply_delivered(x, &m->event);
+		any = true;
+	}
+	return any;
+}
+
 static bool next_new(struct execution *x)
 {
 	if (!x->turn || x->turn_taken)
 		return false;
 	x->turn_taken = true;
-	x->live = true;
-	memory_limit(x);
+	go_live(x);
+	x->turn_open = false; /* the first message opens it */
 	return incoming_take(x) > 0;
 }
 
 static void next(struct execution *x)
 {
-	while (!next_recorded(x) && !next_new(x))
+	while (!next_old(x) && !next_delivered(x) && !next_new(x))
 		coro_suspend(x->coro);
-}
-
-/*
- * The first lines of an execution that follows another were committed with the end of that one, before its code began.
- * They are its first turn, which goes on here: what is decided now, and what came meanwhile, has no time of its own.
- */
-void replay_begin_carried(struct execution *x)
-{
-	if (!x->carry.follows || x->live || x->decided || (x->history && x->at < x->history->count))
-		return;
-	while (!x->turn)
-		coro_suspend(x->coro);
-	x->continuing = x->turn_taken = x->live = true;
-	memory_limit(x);
-	(void)incoming_take(x);
-	if (x->ended)
-		execution_halt(x);
-	if (x->suspended)
-		replay_next_turn(x);
 }
 
 void replay_next_turn(struct execution *x)
 {
+	if (cancel_takes_effect(x))
+		return;
 	do {
 		x->actions = x->refused = 0;
 		next(x);
 		if (x->ended)
 			execution_halt(x);
-	} while (x->suspended);
+		if (x->pending && x->cancel_requested)
+			cancel_end(x);
+	} while (x->suspended || x->pending);
+	(void)cancel_takes_effect(x);
 }

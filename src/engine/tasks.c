@@ -54,7 +54,7 @@ pawl_task *tasks_failed(struct execution *x, enum event_type type, const pawl_fa
 	return task;
 }
 
-pawl_task *tasks_find_open(const struct execution *x, uint64_t seq, enum event_type type)
+pawl_task *tasks_find(const struct execution *x, uint64_t seq)
 {
 	size_t low = 0, high = x->task_count;
 
@@ -66,10 +66,14 @@ pawl_task *tasks_find_open(const struct execution *x, uint64_t seq, enum event_t
 		else
 			high = mid;
 	}
-	if (low == x->task_count)
-		return NULL;
-	pawl_task *task = x->tasks[low];
-	return task->seq == seq && task->type == type && task->state == TASK_OPEN ? task : NULL;
+	return low < x->task_count && x->tasks[low]->seq == seq ? x->tasks[low] : NULL;
+}
+
+pawl_task *tasks_find_open(const struct execution *x, uint64_t seq, enum event_type type)
+{
+	pawl_task *task = tasks_find(x, seq);
+
+	return task && task->type == type && task->state == TASK_OPEN ? task : NULL;
 }
 
 void tasks_complete(struct execution *x, pawl_task *task, struct slice result)
@@ -93,13 +97,24 @@ void tasks_wait(struct execution *x, const pawl_task *task)
 		replay_next_turn(x);
 }
 
+/* What tells that it is not wanted any more; UNKNOWN: nothing has to, its answer is ignored. */
+static enum event_type drop_type(const pawl_task *task)
+{
+	switch (task->type) {
+	case EVENT_ActivityScheduled: return EVENT_ActivityCancelRequested;
+	case EVENT_TimerCreated: return EVENT_TimerCanceled;
+	case EVENT_EventSubscribed: return EVENT_EventUnsubscribed;
+	case EVENT_ChildScheduled: return EVENT_ChildCancelRequested;
+	default: return EVENT_UNKNOWN;
+	}
+}
+
 static void decide_drop(struct execution *x, const pawl_task *task)
 {
-	enum event_type type = task->type == EVENT_ActivityScheduled ? EVENT_ActivityCancelRequested :
-			       task->type == EVENT_TimerCreated      ? EVENT_TimerCanceled :
-								       EVENT_EventUnsubscribed;
+	enum event_type type = drop_type(task);
 
-	decide(x, &(struct event){ .type = type, .fields = FIELD_REF, .ref = task->seq });
+	if (type != EVENT_UNKNOWN)
+		decide(x, &(struct event){ .type = type, .fields = FIELD_REF, .ref = task->seq });
 }
 
 void tasks_cancel(struct execution *x, pawl_task *task)

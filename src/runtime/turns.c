@@ -206,6 +206,8 @@ static void mail_done(struct pawl_runtime *rt, struct mail *m, enum message_resu
 		if (m->request)
 			request_finish(rt, m->request, PAWL_ESTATE, "%s", why);
 		break;
+	case MESSAGE_LATER:
+		break; /* settle_mail keeps it */
 	}
 	mail_free(m);
 }
@@ -255,8 +257,11 @@ static struct mail *settle_mail(struct pawl_runtime *rt, struct instance *i, str
 	i->mail_end = &i->mail;
 	for (size_t n = 0; n < t->message_count; n++) {
 		struct mail *m = t->messages[n].owner;
-		if (t->messages[n].result == MESSAGE_TAKEN) {
-			m->next = NULL;
+		m->next = NULL;
+		if (t->messages[n].result == MESSAGE_LATER) {
+			*i->mail_end = m;
+			i->mail_end = &m->next;
+		} else if (t->messages[n].result == MESSAGE_TAKEN) {
 			*end = m;
 			end = &m->next;
 		} else {

@@ -47,6 +47,7 @@ struct world {
 	size_t turn_events;
 	bool ended;
 	uint64_t number;               /* of the execution */
+	bool ran;                      /* a turn went over what the history has */
 	struct buf next;               /* the lines that the next one begins with, when this one was continued as new */
 	unsigned turns;
 	struct pawl_error err;
@@ -67,6 +68,9 @@ struct message *world_fire(struct world *w, uint64_t ref);
 struct message *world_raise(struct world *w, const char *name, const char *data);
 struct message *world_raise_with(struct world *w, const char *name, const char *data, const char *id, const char *key);
 struct message *world_plain(struct world *w, enum event_type type); /* suspend, resume, cancel, terminate */
+
+/* A line that another instance's commit puts into the history; the next turn is told of it. */
+struct message *world_deliver(struct world *w, const struct event *e);
 
 /* Run the turn with all three, compare, append. Time goes on by a second. */
 void world_turn(struct world *w);

@@ -135,19 +135,150 @@ static void terminate_ends_at_once_also_when_suspended(void **state)
 	}
 }
 
-static void a_cancel_request_is_for_the_code_to_see(void **state)
+/* ---- cancel ---- */
+
+static int cleans_up(pawl_ctx *ctx, const char *input)
+{
+	pawl_task *a = pawl_activity(ctx, "a", input), *late = pawl_timer(ctx, 1000), *ok = pawl_event(ctx, "ok");
+
+	pawl_shield(ctx, strcmp(input, "shield") == 0);
+	if (pawl_await(ctx, a) && strcmp(input, "shield") == 0) {
+		pawl_shield(ctx, false);
+		(void)pawl_await(ctx, late);
+	}
+	if (strcmp(input, "finish") == 0)
+		return pawl_return(ctx, pawl_cancel_reason(ctx));
+	const pawl_failure *why = pawl_failed(ctx);
+	assert_true(pawl_task_failure(late) && pawl_task_failure(ok));
+	if (!pawl_call(ctx, "clean", why->kind))
+		return pawl_fail(ctx, "not cleaned");
+	return pawl_fail_with(ctx, why);
+}
+
+static struct message *cancel(struct world *w, const char *reason)
+{
+	struct event e = { .type = EVENT_CancelRequested, .fields = reason ? FIELD_REASON : 0u, .reason = slice_of(reason) };
+	struct message *m = world_message(w, &e);
+
+	world_turn(w);
+	return m;
+}
+
+static void cancel_cuts_what_is_open_and_the_code_cleans_up(void **state)
 {
 	struct world w;
 	(void)state;
-	world_init(&w, two_steps);
+	world_init(&w, cleans_up);
 	world_start(&w, "in");
-	send(&w, EVENT_CancelRequested);
-	assert_last(&w, "3 CancelRequested");
-	assert_int_equal(send(&w, EVENT_CancelRequested)->result, MESSAGE_STALE);
-	world_completes(&w, 2, "x");
-	world_completes(&w, 5, "y");
-	assert_last(&w, "6 ActivityCompleted input 'y' of line 5\n7 ExecutionCompleted output 'y 1 canceled'");
+	cancel(&w, "no more");
+	assert_last(&w, "5 CancelRequested reason 'no more'\n6 ActivityCancelRequested of line 2\n7 TimerCanceled of line 3\n"
+			"8 EventUnsubscribed of line 4\n9 ActivityScheduled 'clean' input 'canceled'");
+	assert_int_equal(cancel(&w, "again")->result, MESSAGE_STALE);
+	struct message *late = world_complete(&w, 2, "late");
+	world_complete(&w, 9, "ok");
+	world_turn(&w);
+	assert_int_equal(late->result, MESSAGE_STALE);
+	assert_last(&w, "10 ActivityCompleted input 'ok' of line 9\n11 ExecutionCanceled reason 'no more'");
+	assert_int_equal(w.view.status, STATUS_CANCELED);
+	assert_int_equal(world_verify(&w, cleans_up, NULL), 0);
 	world_release(&w);
+}
+
+static void after_cancel_it_may_still_complete_or_fail(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, cleans_up);
+	world_start(&w, "finish");
+	cancel(&w, "enough");
+	assert_int_equal(w.view.status, STATUS_COMPLETED);
+	assert_string_equal(w.view.output, "enough");
+	world_release(&w);
+	world_init(&w, cleans_up);
+	world_start(&w, "in");
+	cancel(&w, NULL);
+	world_fail(&w, 9, 1, "E", false);
+	world_turn(&w);
+	assert_int_equal(w.view.status, STATUS_FAILED);
+	assert_string_equal(w.view.error_message, "not cleaned");
+	world_release(&w);
+}
+
+static void a_shield_puts_the_cut_off(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, cleans_up);
+	world_start(&w, "shield");
+	cancel(&w, NULL);
+	assert_last(&w, "5 CancelRequested");
+	world_completes(&w, 2, "done");
+	assert_last(&w, "6 ActivityCompleted input 'done' of line 2\n7 TimerCanceled of line 3\n8 EventUnsubscribed of line 4\n"
+			"9 ActivityScheduled 'clean' input 'canceled'");
+	assert_int_equal(world_verify(&w, cleans_up, NULL), 0);
+	world_release(&w);
+}
+
+static void past_its_deadline_it_ends_without_the_code(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, cleans_up);
+	world_start(&w, "in");
+	cancel(&w, "no more");
+	world_plain(&w, EVENT_CancelDeadlinePassed);
+	world_turn(&w);
+	assert_last(&w, "10 CancelDeadlinePassed");
+	assert_int_equal(w.view.status, STATUS_CANCELED);
+	assert_string_equal(w.view.error_code, "cancel-deadline");
+	assert_string_equal(w.view.reason, "no more");
+	world_release(&w);
+}
+
+static void suspended_it_is_cut_when_it_goes_on(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, cleans_up);
+	world_start(&w, "in");
+	send(&w, EVENT_ExecutionSuspended);
+	cancel(&w, NULL);
+	assert_last(&w, "6 CancelRequested");
+	send(&w, EVENT_ExecutionResumed);
+	assert_int_equal(w.turn_events, 5);
+	assert_int_equal(world_verify(&w, cleans_up, NULL), 0);
+	world_release(&w);
+}
+
+static void what_is_to_begin_later_waits_and_can_be_canceled(void **state)
+{
+	struct event start = { .type = EVENT_ExecutionStarted, .fields = FIELD_NAME | FIELD_VERSION | FIELD_SEED | FIELD_DELAY | FIELD_DUE | FIELD_DATA,
+			       .name = SLICE("flow"), .version = SLICE("1"), .delay_ms = 5000, .due = { SLICE("aaaaaaaa"), 7000, WORLD_TIME },
+			       .seed = { 1, 2 }, .data = SLICE("in") };
+	struct world w;
+	(void)state;
+	for (int canceled = 0; canceled < 2; canceled++) {
+		world_init(&w, two_steps);
+		world_message(&w, &start);
+		world_turn(&w);
+		assert_int_equal(w.turn_events, 1);
+		assert_int_equal(w.view.status, STATUS_PENDING);
+		world_raises(&w, "e", "early");
+		assert_int_equal(w.turn_events, 1);
+		if (canceled) {
+			cancel(&w, NULL);
+			assert_last(&w, "3 CancelRequested\n4 ExecutionCanceled");
+		} else {
+			world_fires(&w, 1);
+			assert_last(&w, "3 TimerFired of line 1\n4 ActivityScheduled 'a' input 'in'");
+			assert_int_equal(w.view.status, STATUS_RUNNING);
+			struct message *again = world_fire(&w, 1);
+			world_turn(&w);
+			assert_int_equal(again->result, MESSAGE_STALE);
+		}
+		assert_int_equal(world_verify(&w, two_steps, NULL), 0);
+		world_release(&w);
+	}
 }
 
 /* ---- how it ends ---- */
@@ -349,7 +480,12 @@ int main(void)
 		cmocka_unit_test(nothing_comes_before_the_start_or_twice),
 		cmocka_unit_test(only_messages_are_taken),
 		cmocka_unit_test(terminate_ends_at_once_also_when_suspended),
-		cmocka_unit_test(a_cancel_request_is_for_the_code_to_see),
+		cmocka_unit_test(cancel_cuts_what_is_open_and_the_code_cleans_up),
+		cmocka_unit_test(after_cancel_it_may_still_complete_or_fail),
+		cmocka_unit_test(a_shield_puts_the_cut_off),
+		cmocka_unit_test(past_its_deadline_it_ends_without_the_code),
+		cmocka_unit_test(suspended_it_is_cut_when_it_goes_on),
+		cmocka_unit_test(what_is_to_begin_later_waits_and_can_be_canceled),
 		cmocka_unit_test(it_ends_as_the_code_says),
 		cmocka_unit_test(random_and_uuid_come_from_the_seed_for_ever),
 		cmocka_unit_test(generators_differ_by_each_bit_of_the_seed),
