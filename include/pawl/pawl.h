@@ -223,7 +223,8 @@ PAWL_API void pawl_shield(pawl_ctx *ctx, bool on);
  * Entities: small state with one writer. An entity has a name (its kind) and a key; its operations come from
  * orchestrations, other entities and people, are queued, and run one after the other, each a durable step. The function is
  * called once for each operation and returns with pawl_return(ctx, answer) or pawl_fail: then the state is as it was before.
- * It may call activities, wait for timers, signal other entities, and start detached instances; it may not call entities.
+ * It may call activities and children, wait for timers, signal other entities, and start detached instances; it may not call
+ * or lock entities, nor continue as new.
  *
  *	static int counter(pawl_ctx *ctx, const char *input)
  *	{
@@ -233,12 +234,13 @@ PAWL_API void pawl_shield(pawl_ctx *ctx, bool on);
  *	}
  *	PAWL_ENTITY(counter, "1.0.0");
  *
- * The entity is the instance "entity:NAME:KEY", made by its first operation; it goes on while it has a state, and ends when
- * that is NULL and nothing is queued. Others read the state with `pawl get entity:counter:door kv.state`.
+ * The entity is the instance "entity:NAME:KEY", made by its first operation. NAME is that of the registration (letters, digits,
+ * _ -), KEY 1 to 64 of letters, digits, _ : -. Others read the state with `pawl get entity:counter:door kv.state`; people send
+ * operations with `pawl signal`. It stays until somebody ends it.
  */
 PAWL_API const char *pawl_operation(pawl_ctx *ctx);                    /* in the function: which operation */
 PAWL_API const char *pawl_state(pawl_ctx *ctx);                        /* never NULL */
-PAWL_API void pawl_set_state(pawl_ctx *ctx, const char *text);         /* NULL: it is to end */
+PAWL_API void pawl_set_state(pawl_ctx *ctx, const char *text);         /* kept when the function returns 0; at most PAWL_VALUE_BYTES_MAX */
 /* From orchestrations. A signal is not answered; a call is (a failure has the kind and code that the function gave it).
  * pawl_entity_call is a task: a call to several at the same time. */
 PAWL_API void pawl_signal(pawl_ctx *ctx, const char *name, const char *key, const char *operation, const char *input);

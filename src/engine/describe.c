@@ -62,6 +62,7 @@ bool decision_eq(const struct event *recorded, const struct event *made)
 	if (recorded->type != made->type || ((recorded->fields ^ fields) & ~(uint32_t)FIELD_DUE))
 		return false;
 	return ((fields & FIELD_REF) == 0 || recorded->ref == made->ref) &&
+	       ((fields & FIELD_EXECUTION) == 0 || recorded->execution == made->execution) &&
 	       ((fields & FIELD_DELAY) == 0 || recorded->delay_ms == made->delay_ms) &&
 	       ((fields & FIELD_UNTIL) == 0 || recorded->until_ns == made->until_ns) &&
 	       ((fields & FIELD_PRIORITY) == 0 || recorded->priority == made->priority) &&
@@ -111,6 +112,7 @@ static void add_payload(struct text *t, const struct event *e)
 			   e->type == EVENT_CustomStatusSet    ? "" :
 			   e->type == EVENT_ActivityMessageSent || e->type == EVENT_EventSent || e->type == EVENT_TopicPublished ? " data" :
 			   e->type == EVENT_KeyValueSet		? " value" :
+			   e->type == EVENT_EntityAnswered	? " output" :
 								 " input";
 
 	if (!(e->fields & FIELD_DATA))
@@ -195,6 +197,8 @@ void decision_describe(char *out, size_t size, const struct event *e)
 	if (e->fields & FIELD_PRIORITY)
 		add(&t, " priority %lu", (unsigned long)e->priority);
 	add_payload(&t, e);
+	if (e->fields & FIELD_EXECUTION && e->type != EVENT_ExecutionStarted)
+		add(&t, " execution %llu", (unsigned long long)e->execution);
 	if (e->fields & FIELD_REF)
 		add(&t, " of line %llu", (unsigned long long)e->ref);
 	if (e->fields & FIELD_DELAY)

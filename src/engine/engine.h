@@ -23,6 +23,25 @@
 
 struct execution;
 
+/*
+ * Entities. An instance whose id begins with ENTITY_PREFIX is one: "entity:NAME:KEY", of type NAME. Its operations are
+ * external events with the name ENTITY_EVENT, `from` who asked (@INSTANCE/EXECUTION/SEQ), and data of which the first line says what it is:
+ *
+ *	signal OPERATION\nINPUT     call OPERATION\nINPUT      from anybody; a call is answered (EntityAnswered)
+ *	lock\nID\nID ...           unlock\nID\nID ...        for this entity (the first id) and then those that follow,
+ *	                                                     to which it is passed on (EntityLockPassed, with this data)
+ *
+ * EntityLockPassed without data tells `instance` in its `execution` that the lock asked for in line `ref` is granted; with data it is an
+ * operation for the entity `instance`, whose sender is the `key` (an instance), `execution` and `ref` of who asked for the lock.
+ * EntityLockRequested has the ids, a line each, in their order; the first gets the lock or unlock operation with all of them.
+ */
+#define ENTITY_PREFIX "entity:"
+#define ENTITY_EVENT "pawl:op"
+#define ENTITY_SIGNAL "signal "
+#define ENTITY_CALL "call "
+#define ENTITY_LOCK "lock\n"
+#define ENTITY_UNLOCK "unlock\n"
+
 struct engine_options {
 	bool resident;        /* keep the stack between turns */
 	size_t stack_bytes;   /* 0 = PAWL_STACK_BYTES */

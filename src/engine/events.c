@@ -122,6 +122,20 @@ void events_put_back(struct execution *x, struct event_queue *q, struct raised *
 	q->count++;
 }
 
+void events_take(struct execution *x, struct event_queue *q, struct raised *r)
+{
+	struct raised **at = &q->first, *before = NULL;
+
+	decide(x, &(struct event){ .type = EVENT_EventSubscribed, .fields = FIELD_NAME, .name = q->name });
+	for (; *at != r; at = &(*at)->next)
+		before = *at;
+	*at = r->next;
+	if (q->last == r)
+		q->last = before;
+	r->next = NULL;
+	q->count--;
+}
+
 /* ---- I2: what history has already ---- */
 
 /* An event's name cannot hold a NUL, so name and key cannot run into each other. */

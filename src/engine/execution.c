@@ -59,7 +59,7 @@ static void body(void *arg)
 	struct execution *x = arg;
 
 	replay_next_turn(x);
-	int rc = x->fn(ctx_of(x), x->input);
+	int rc = entity_is(x) ? entity_run(x) : x->fn(ctx_of(x), x->input);
 	if (rc == 0) {
 		end_completed(x);
 		return;

@@ -65,7 +65,7 @@ static void tell_result(struct execution *x, const struct event *e)
 
 	if (task && e->fields & FIELD_ERROR)
 		tasks_fail(x, task, failure_of_event(x, &e->error));
-	else if (task && e->type == EVENT_SendCompleted)
+	else if (task && (e->type == EVENT_SendCompleted || e->type == EVENT_EntityLockGranted))
 		tasks_complete(x, task, task->instance.data ? task->instance : SLICE(""));
 	else if (task && e->type == EVENT_ValueReceived && !(e->fields & FIELD_DATA))
 		tasks_complete(x, task, SLICE_NONE);
@@ -147,6 +147,7 @@ void incoming_apply(struct execution *x, const struct event *e)
 	case EVENT_SendFailed:
 	case EVENT_ValueReceived:
 	case EVENT_EntityReplied:
+	case EVENT_EntityLockGranted:
 		tell_result(x, e);
 		break;
 	case EVENT_TopicCarried:

@@ -48,6 +48,7 @@ struct pawl_task {
 	enum event_type type; /* what began it: ActivityScheduled, TimerCreated, EventSubscribed ... */
 	enum task_state state;
 	bool seen;            /* a wait has returned it: an event it took is used up */
+	bool canceled;        /* by this code, or with it */
 	bool held, rebooting; /* an activity: no attempt to come; done when the device comes back */
 	uint32_t attempt;     /* of an activity: the one that runs or comes next */
 	uint32_t attempt_base; /* so many do not count: they were before it was given new ones */
@@ -99,7 +100,6 @@ struct execution {
 	bool live;      /* history is used up, decisions are new (E2) */
 	bool started, suspended, cancel_requested;
 	bool ended, dead;
-	bool decided;   /* history has a decision: the code had begun */
 	bool turn_open; /* a turn has begun that new decisions belong to */
 	bool pending;   /* it is to begin later */
 	bool cancel_due, shield; /* asked to cancel, and nothing was cut yet; not now */
@@ -129,6 +129,8 @@ struct execution {
 	struct values *values;    /* NULL until one is set */
 	struct scheduled *scheduled, **scheduled_end;
 	struct topic *topics;
+	struct operation *operation; /* of an entity: the one that runs */
+	pawl_task *lock;          /* on entities, asked for or held */
 	struct patch *patches;    /* that were asked for, or passed over */
 	size_t patch_count;
 	struct prng prng;
@@ -252,6 +254,8 @@ void events_wait(struct execution *x, pawl_task *wait, struct event_queue *q);
 void events_drop_wait(pawl_task *wait);
 void events_raise(struct execution *x, const struct event *e);
 void events_put_back(struct execution *x, struct event_queue *q, struct raised *r);
+/* Out of the buffer, whichever it is; a decision. */
+void events_take(struct execution *x, struct event_queue *q, struct raised *r);
 /* Ids and keys that history has (I2). */
 bool events_is_known(struct execution *x, const struct event *e);
 void events_remember(struct execution *x, const struct event *e);
@@ -274,6 +278,11 @@ void topics_carried(struct execution *x, const struct event *e);
 /* Cut what is open, if that was asked for and is to be now. True: something was. */
 bool cancel_takes_effect(struct execution *x);
 _Noreturn void cancel_end(struct execution *x); /* as Canceled */
+
+/* ---- entity.c ---- */
+
+bool entity_is(const struct execution *x); /* its id says so */
+int entity_run(struct execution *x);       /* what it does: one operation after the other */
 
 /* ---- carry.c: what goes over to the next execution ---- */
 

@@ -103,7 +103,6 @@ void replay_decision(struct execution *x, const struct event *e)
 		describe_made(x, e);
 		mismatch(x, recorded->seq);
 	}
-	x->decided = true;
 	x->at++;
 	x->seq++;
 }
@@ -174,21 +173,19 @@ static bool next_recorded(struct execution *x)
 	return true;
 }
 
-/* Did the last turn of history end before the code could decide anything? */
+/* Is the last turn of history one that began with a delivered line, and has the code decided nothing in it? */
 static bool is_open_turn(const struct execution *x)
 {
 	const struct history *h = x->history;
-	bool carried = !x->decided && event_is_delivered(&h->events[0]);
 
 	for (size_t at = h->count; at-- > 0;) {
 		const struct event *e = &h->events[at];
-		bool open = carried || event_is_delivered(e) || e->seq <= x->carry.rewound;
-		if (!(event_type_class(e->type) & EVENT_IN) || !open)
+		if (!(event_type_class(e->type) & EVENT_IN))
 			return false;
 		if (e->has_time)
-			break;
+			return event_is_delivered(e) || e->seq <= x->carry.rewound;
 	}
-	return true;
+	return false;
 }
 
 /* From here on decisions are new, and no message was looked at yet. */

@@ -105,6 +105,7 @@ static enum event_type drop_type(const pawl_task *task)
 	case EVENT_TimerCreated: return EVENT_TimerCanceled;
 	case EVENT_EventSubscribed: return EVENT_EventUnsubscribed;
 	case EVENT_ChildScheduled: return EVENT_ChildCancelRequested;
+	case EVENT_EntityLockRequested: return EVENT_EntityUnlocked;
 	default: return EVENT_UNKNOWN;
 	}
 }
@@ -124,6 +125,7 @@ void tasks_cancel(struct execution *x, pawl_task *task)
 	decide_drop(x, task); /* no limit is looked at: there are at most as many as tasks */
 	if (task->queue)
 		events_drop_wait(task);
+	task->canceled = true;
 	tasks_fail(x, task, &canceled);
 }
 

@@ -806,8 +806,13 @@ static int retry_child(struct view *v, const struct event *e)
 	return retry_item(v, e, EVENT_ChildScheduled);
 }
 
+/* The answer to a call; a lock that cannot be had stays open until it is given back. */
 static int close_call(struct view *v, const struct event *e)
 {
+	const struct open_item *item = view_find(v, e->ref);
+
+	if (item && item->type == EVENT_EntityLockRequested)
+		return 0;
 	return close_item(v, e, EVENT_EntityCalled);
 }
 
@@ -894,6 +899,9 @@ int view_apply(struct view *v, const struct event *e)
 	bool decision = event_type_class(e->type) & EVENT_DECISION;
 	v->next_seq++;
 	v->begun = v->begun || decision;
-	v->unrun = !decision && (event_is_delivered(e) || e->seq <= v->rewound_to);
+	if (decision)
+		v->unrun = false;
+	else if (e->has_time)
+		v->unrun = event_is_delivered(e) || e->seq <= v->rewound_to;
 	return 0;
 }

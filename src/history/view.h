@@ -99,7 +99,7 @@ struct view {
 	struct view_parent *parent; /* NULL when it is nobody's child */
 	struct view_topic *topics;
 	uint32_t rewound_to;     /* so many lines are those of the execution before */
-	bool unrun;              /* the last lines are delivered ones: perhaps its code has not run for them */
+	bool unrun;              /* the last turn began with a delivered line, and has no decision: perhaps its code has not run */
 	/* view.c's */
 	struct open_item *open_last;
 	struct open_item **open_index; /* by seq, when there are many */

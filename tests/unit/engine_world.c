@@ -26,7 +26,7 @@ static void make(struct world *w, int which)
 	struct engine_options options = w->options;
 
 	options.resident = which != WORLD_REPLAY;
-	assert_int_equal(execution_new(&w->x[which], "order-1", w->number, w->fn, &options, NULL), 0);
+	assert_int_equal(execution_new(&w->x[which], w->id, w->number, w->fn, &options, NULL), 0);
 }
 
 void world_init(struct world *w, pawl_orchestration_fn fn)
@@ -38,6 +38,7 @@ void world_init(struct world *w, pawl_orchestration_fn fn)
 	w->time_ns = WORLD_TIME + 789; /* what is beyond a microsecond must not matter */
 	w->boot_ms = 5000;
 	w->random = 42;
+	w->id = "order-1";
 	w->number = 3;
 	buf_init(&w->next);
 	w->drop_one_in = 3;
@@ -170,7 +171,7 @@ static struct event spilled(struct world *w, const struct event *e)
  * what holds it back before it does, has no time. */
 static void encode(struct world *w, struct buf *out, const struct turn *t)
 {
-	bool joins = t->event_count && !t->events[0].has_time && (!w->view.begun || w->view.unrun);
+	bool joins = t->event_count && !t->events[0].has_time && w->view.unrun;
 
 	for (size_t i = 0; i < t->event_count; i++) {
 		bool in = event_type_class(t->events[i].type) & EVENT_IN;
@@ -280,7 +281,7 @@ struct message *world_deliver(struct world *w, const struct event *e)
 	struct event line = *e;
 
 	line.seq = w->view.next_seq;
-	line.has_time = w->view.begun && (!w->view.unrun || w->ran);
+	line.has_time = !w->view.unrun || w->ran;
 	line.time_ns = line.has_time ? w->time_ns : 0;
 	assert_int_equal(event_encode(&w->text, &line), 0);
 	assert_int_equal(view_apply(&w->view, &line), 0);
@@ -363,7 +364,7 @@ int world_verify(struct world *w, pawl_orchestration_fn fn, struct mismatch *m)
 
 	w->err = (struct pawl_error){ 0 };
 	world_history(w, &h);
-	assert_int_equal(execution_new(&x, "order-1", w->number, fn, &w->options, NULL), 0);
+	assert_int_equal(execution_new(&x, w->id, w->number, fn, &w->options, NULL), 0);
 	assert_int_equal(execution_load(x, &h, NULL), 0);
 	int rc = execution_verify(x, &w->err);
 	assert_int_equal(rc, w->err.code);

@@ -46,6 +46,7 @@ struct world {
 	size_t turn_text;              /* where the last turn begins in text */
 	size_t turn_events;
 	bool ended;
+	const char *id;                /* "order-1" */
 	uint64_t number;               /* of the execution */
 	bool ran;                      /* a turn went over what the history has */
 	struct buf next;               /* the lines that the next one begins with, when this one was continued as new */
