@@ -17,7 +17,7 @@
  *		pawl_task *ok = pawl_event(ctx, "approved"), *late = pawl_timer(ctx, PAWL_HOURS(24));
  *		if (pawl_any(ctx, ok, late) == late)
  *			return pawl_fail(ctx, "nobody approved within a day");
- *		return pawl_return(ctx, text);
+ *		return pawl_result(ok) ? pawl_return(ctx, text) : pawl_rethrow(ctx);     no result: canceled
  *	}
  *	PAWL_ORCHESTRATION(greet, "1.0.0");
  *
@@ -71,6 +71,7 @@ typedef struct pawl_runtime pawl_runtime; /* the thing that runs a hub */
 #define PAWL_STACK_BYTES (64 * 1024)
 #define PAWL_TURN_ACTIONS_MAX 10000          /* decisions in one turn */
 #define PAWL_HISTORY_EVENTS_MAX 100000       /* events of one execution */
+#define PAWL_HISTORY_BYTES_MAX (64 * 1024 * 1024) /* of one execution: payloads, and 128 for each event */
 #define PAWL_EVENTS_BUFFERED_MAX 1000        /* events of one name that wait to be taken */
 #define PAWL_MESSAGES_MAX 1000               /* messages to one activity */
 #define PAWL_STATUS_BYTES_MAX (16 * 1024)
@@ -139,7 +140,17 @@ PAWL_API pawl_task *pawl_first_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t
 /* Wait for all. The number of those that failed; pawl_failed() then has the failure of the first of them in order. */
 #define pawl_all(ctx, ...) pawl_all_of((ctx), (pawl_task *[]){ __VA_ARGS__ }, sizeof((pawl_task *[]){ __VA_ARGS__ }) / sizeof(pawl_task *))
 PAWL_API size_t pawl_all_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count);
-PAWL_API void pawl_cancel(pawl_ctx *ctx, pawl_task *task); /* nothing when it is done */
+/*
+ * Tasks made of tasks, to be nested: any of (all of a and b) and a timer, and so on, 16 levels deep. Making one records and
+ * waits for nothing. All: done when each is; it has failed when one has, as the first of these in order. Any: done or failed
+ * as the first that is, which pawl_winner tells; when a wait returns it the others are canceled, as by pawl_any.
+ */
+#define pawl_when_all(ctx, ...) pawl_when_all_of((ctx), (pawl_task *[]){ __VA_ARGS__ }, sizeof((pawl_task *[]){ __VA_ARGS__ }) / sizeof(pawl_task *))
+#define pawl_when_any(ctx, ...) pawl_when_any_of((ctx), (pawl_task *[]){ __VA_ARGS__ }, sizeof((pawl_task *[]){ __VA_ARGS__ }) / sizeof(pawl_task *))
+PAWL_API pawl_task *pawl_when_all_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count);
+PAWL_API pawl_task *pawl_when_any_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count);
+PAWL_API pawl_task *pawl_winner(const pawl_task *any); /* NULL: not done, or no such task */
+PAWL_API void pawl_cancel(pawl_ctx *ctx, pawl_task *task); /* nothing when it is done; of a group: each member */
 /* A message to an activity that is not done (see pawl_work_message; a program finds it as a file messages/NUMBER in its
  * work directory). Every attempt gets all of them, in order. Nothing when it is done, or no activity. data may be NULL: an
  * empty one. One that is over a limit (PAWL_PAYLOAD_BYTES_MAX, PAWL_MESSAGES_MAX) is not sent: pawl_failed() says so. */
@@ -212,7 +223,8 @@ PAWL_API int pawl_publish(pawl_ctx *ctx, const char *topic, const char *data);
  * Cancel is a request (pawl cancel, or of the parent): everything that the code waits for, or has begun, is canceled at
  * once and fails with kind "canceled"; what the code begins after that is run as usual, so that it can clean up, until a
  * deadline (cancel.deadline in the configuration). If it then ends with a failure of that kind, as with pawl_rethrow, its
- * status is Canceled. Between pawl_shield(ctx, true) and pawl_shield(ctx, false) nothing is cut: the request takes effect
+ * status is Canceled. Code that has not been told, as it waited with pawl_any, pawl_first or pawl_sleep and has looked at no result, failure or
+ * pawl_is_cancelled since, does not go on: it is Canceled with the next thing that it asks for, or with its end. Between pawl_shield(ctx, true) and pawl_shield(ctx, false) nothing is cut: the request takes effect
  * after that.
  */
 PAWL_API bool pawl_is_cancelled(pawl_ctx *ctx);           /* somebody asked this instance to cancel */
@@ -281,7 +293,7 @@ PAWL_API uint64_t pawl_random(pawl_ctx *ctx);             /* not for secrets */
 PAWL_API const char *pawl_uuid(pawl_ctx *ctx);            /* version 4 */
 
 PAWL_API const char *pawl_instance_id(pawl_ctx *ctx);
-PAWL_API uint64_t pawl_execution(pawl_ctx *ctx);
+PAWL_API uint64_t pawl_execution(pawl_ctx *ctx);         /* not to decide by: of one that was rewound it is another for the same lines */
 PAWL_API bool pawl_is_replaying(pawl_ctx *ctx);           /* for logging only: deciding by it breaks replay */
 /* What `pawl status` shows; recorded. NULL clears it. */
 PAWL_API void pawl_set_status(pawl_ctx *ctx, const char *text);
@@ -410,6 +422,7 @@ typedef struct pawl_options {
 	bool handle_signals;       /* TERM and INT stop, HUP reloads */
 	bool allow_volatile;       /* a hub on tmpfs is fine */
 	const void *os;            /* tests: struct os * */
+	bool check_replay;         /* replay after every turn, and end where code decides something else (development) */
 } pawl_options;
 
 /* Open the hub, become its owner, recover. *out is set on success only. */

@@ -5,8 +5,8 @@
  * `memory` serves tests; others may live outside this tree and prove themselves with the contract suite
  * (tests/provider).
  *
- * Threads: all functions are called by one thread at a time (the holder of the event loop), except pawl_job.run, which
- * may run on any thread beside them, and send/create/read of a provider opened without acquire (clients).
+ * Threads: all functions are called by one thread at a time (the holder of the event loop), except pawl_job.run, measure
+ * and scan of the archive, which may run on any thread beside them, and send/create/read of a provider opened without acquire (clients).
  *
  * Errors are classed by pawl_error_class(): retryable, permanent, corrupt, no-space, fenced. After a commit has failed
  * with a retryable or no-space class, the same batch can be committed again (I7, I8); after FENCED the provider must be
@@ -92,18 +92,33 @@ enum pawl_message_kind {
 	PAWL_MESSAGE_TERMINATE,
 	PAWL_MESSAGE_PURGE,
 	PAWL_MESSAGE_REQUEUE,    /* a held activity (key: its number) gets new attempts */
+	/* these are for instances that have ended, too; each begins their next execution */
+	PAWL_MESSAGE_RESTART,    /* from the beginning; version: NULL = the newest registered */
+	PAWL_MESSAGE_REWIND,     /* from a line of history (key: its number, or "last-good") */
+	PAWL_MESSAGE_RETRY,      /* from the line before what made it fail (key: that line; NULL = found by its failure) */
+	PAWL_MESSAGE_COMPACT,    /* remove older executions; key: how many stay (NULL = 1) */
+	PAWL_MESSAGE_PUBLISH,    /* for no instance: an event for each that has subscribed to the topic (name) */
+};
+
+/* START: when the id is taken. */
+enum pawl_message_if_exists {
+	PAWL_IF_EXISTS_FAIL,
+	PAWL_IF_EXISTS_USE,      /* live or ended: it is what was asked for, and nothing changes */
+	PAWL_IF_EXISTS_REPLACE,  /* ended: it begins its next execution, of this type with this payload */
 };
 
 struct pawl_message {
 	enum pawl_message_kind kind;
 	const char *instance;    /* NULL for a start that leaves the id to the runtime */
-	const char *name;        /* RAISE: event name; START: orchestration type */
+	const char *name;        /* RAISE: event name; START: orchestration type; PUBLISH: topic */
 	const char *version;     /* START: NULL = the newest registered */
 	const char *key;         /* idempotency key, or NULL */
 	const char *reason;      /* SUSPEND ... TERMINATE; may be NULL */
 	const char *from;        /* who sent it ("uid:1000"), or NULL; filled in by the provider on receive */
 	const void *data;        /* payload; NULL = none */
 	size_t len;
+	enum pawl_message_if_exists if_exists;
+	int64_t at_ns, delay_ms; /* START, RAISE: not before this time (CLOCK_REALTIME), or so long after it is taken; 0 = at once */
 	const char *id;          /* message id: the same message seen again has the same id (I2); filled in on receive */
 	void *token;             /* the provider's; for ack and reject */
 };
@@ -168,6 +183,24 @@ struct pawl_dead_letter {
 	int64_t time_ns;
 };
 
+/* ---- retention ---- */
+
+#define PAWL_PURGE_BATCH_MAX 64 /* instances in one call */
+
+/* What an instance takes, and when it ended. */
+struct pawl_extent {
+	int64_t ended_ns;        /* CLOCK_REALTIME of its last line, as far as the store knows; 0 = it does not */
+	uint64_t bytes;          /* that its removal gives back, about */
+	uint64_t oldest, newest; /* executions whose histories are there; 0 = none */
+};
+
+/* Older executions that are to go. */
+struct pawl_prune {
+	const char *instance;
+	uint64_t keep_from;      /* the first execution that stays; the newest stays anyway */
+	int64_t before_ns;       /* CLOCK_REALTIME: one that was written to since then stays, and all after it; 0 = whenever */
+};
+
 /* ---- */
 
 struct pawl_provider_options {
@@ -218,8 +251,8 @@ struct pawl_provider_ops {
 	 * do. An error is told once and the work stays to be done. */
 	int (*maintain)(struct pawl_provider *p, bool idle, struct pawl_job **job, struct pawl_error *err);
 
-	/* Clients. Durable on return: START reserves the id (PAWL_EEXISTS), the others need it (PAWL_ENOTFOUND,
-	 * PAWL_ESTATE when it has ended). */
+	/* Clients. Durable on return: START reserves the id (PAWL_EEXISTS; see if_exists), the others need it (PAWL_ENOTFOUND,
+	 * PAWL_ESTATE when it has ended, and the message is not for such). */
 	int (*send)(struct pawl_provider *p, const struct pawl_message *message, struct pawl_error *err);
 
 	/* Owner. poll_fd: readable when something may be there (-1: none, use pending()). receive calls back for each
@@ -236,9 +269,24 @@ struct pawl_provider_ops {
 
 	/* Owner. The instance has ended (its last lines are durable): move it to the archive. Idempotent. */
 	int (*archive)(struct pawl_provider *p, const char *id, struct pawl_error *err);
+	/* Owner. An archived instance is live again, with all its files, durable on return: a commit may append its next
+	 * execution at offset 0. What was dropped for it before is not delivered any more. Without such a commit it is to be
+	 * archived again, by the next owner as well. Idempotent: 0 also when it is live. PAWL_ENOTFOUND, PAWL_ESTATE when it is
+	 * set aside as damaged, PAWL_EBUSY while maintenance is between begin and end: ask again after that. */
+	int (*revive)(struct pawl_provider *p, const char *id, struct pawl_error *err);
 	/* Remove an archived instance for good. PAWL_ESTATE when it is live, PAWL_ENOTFOUND, PAWL_EBUSY while a commit is
 	 * between begin and end. */
 	int (*purge)(struct pawl_provider *p, const char *id, struct pawl_error *err);
+	/* The same for several in one commit, PAWL_PURGE_BATCH_MAX at most; those that are live or not there are passed over. The
+	 * ids are free at once, also after a crash; what it takes to give the space back is left to maintain(). */
+	int (*purge_all)(struct pawl_provider *p, const char *const *ids, size_t count, struct pawl_error *err);
+	/* Remove the histories of older executions, and of each of these instances the files for which `drop` says that no
+	 * history that stays names them (NULL: none is). One commit for all, PAWL_PURGE_BATCH_MAX at most; instances that are not
+	 * there are passed over. 1: there is more of them than goes at a time, call again. PAWL_EBUSY as for purge. */
+	int (*prune)(struct pawl_provider *p, const struct pawl_prune *prunes, size_t count,
+	             bool (*drop)(void *arg, const struct pawl_prune *prune, const char *file), void *arg, struct pawl_error *err);
+	/* Live or archived, as far as it has reached the store. This and scan of the archive may run on any thread, beside everything else. */
+	int (*measure)(struct pawl_provider *p, const char *id, struct pawl_extent *out, struct pawl_error *err);
 	/* Bad bytes in this instance: it is set aside with the reason (bytes kept); NULL reason = let it back in. */
 	int (*quarantine)(struct pawl_provider *p, const char *id, const char *reason, struct pawl_error *err);
 	/* A short note beside the history for readers (parked: why); NULL removes it. Not durable, never needed. */

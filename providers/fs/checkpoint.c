@@ -358,9 +358,11 @@ int fs_maintain(struct pawl_provider *p, bool idle, struct pawl_job **job, struc
 	 * then costs a live instance's directories nothing */
 	uint64_t upto = idle || fs->pending_bytes > fs->journal.segment_bytes / 2 ? UINT64_MAX : checkpoint ? full : 0;
 	int rc = upto ? flush_some(fs, FLUSH_SLICE, upto, err) : 0;
-	if (rc != 0 || !checkpoint)
-		return rc;
-	return checkpoint_begin(fs, full, job, err);
+	if (rc == 0 && checkpoint)
+		return checkpoint_begin(fs, full, job, err);
+	if (rc == 0 && idle && trash_is_there(fs))
+		return trash_begin(fs, job, err);
+	return rc;
 }
 
 int fs_checkpoint_now(struct fs *fs, struct pawl_error *err)

@@ -82,6 +82,9 @@ static int check_new_execution(struct fs *fs, const struct pawl_record *r, struc
 	int rc;
 	struct history_file *before = r->execution > 1 ? histories_get(fs, r->instance, r->execution - 1, err, &rc) : NULL;
 
+	histories_note_follower(fs, r->instance, r->execution);
+	if (before && before->archived)
+		return err_set(err, PAWL_ESTATE, "instance '%s' has ended and is archived", r->instance);
 	if (before && (before->batch == fs->batches ? before->batch_end : before->size) > 0)
 		return 0; /* it may begin in this very batch */
 	if (fs_exists(fs, "instances/%s", r->instance) && r->execution > 1)
@@ -104,7 +107,8 @@ static int check_record(struct fs *fs, const struct pawl_record *r, struct histo
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", r->instance);
 	if ((*f)->archived)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has ended and is archived", r->instance);
-	if (!r->create && (*f)->size == 0)
+	bool created_here = (*f)->batch == fs->batches && (*f)->batch_end > 0; /* by a record before this one */
+	if (!r->create && (*f)->size == 0 && !created_here)
 		rc = check_new_execution(fs, r, err);
 	return rc < 0 ? rc : check_offset(fs, *f, r, err);
 }
@@ -338,33 +342,40 @@ int fs_commit_begin(struct pawl_provider *p, const struct pawl_batch *batch, str
 	return 0;
 }
 
-/* A purge is a commit of one record without lines, so that no earlier record can bring the instance back. */
-int fs_commit_purge(struct fs *fs, const char *id, struct pawl_error *err)
+static int write_gone(struct fs *fs, struct buf *frame, struct pawl_error *err)
+{
+	int sys = journal_write(fs->os, fs->journal.active, &fs->journal, frame);
+
+	if (sys < 0) {
+		journal_failed(&fs->journal);
+		hub_tell_doubt(fs);
+		fs->doubt = true;
+		return err_sys(err, -sys, "cannot commit to the journal");
+	}
+	journal_written(&fs->journal, frame->len);
+	return 0;
+}
+
+/* A purge or prune is a commit of records without lines, so that no earlier record can bring back what is gone. */
+int fs_commit_gone(struct fs *fs, enum record_kind kind, const struct gone *gone, size_t count, struct pawl_error *err)
 {
 	struct buf frame = BUF_INIT;
+	size_t payload = 0;
 	int rc = hub_check_fence(fs, err);
 
+	for (size_t i = 0; i < count; i++)
+		payload += record_overhead(gone[i].id);
 	if (rc == 0 && fs->committing)
-		rc = err_set(err, PAWL_EBUSY, "cannot purge '%s' while a commit is under way", id);
+		rc = err_set(err, PAWL_EBUSY, "cannot remove '%s' while a commit is under way", gone[0].id);
 	if (rc == 0)
-		rc = journal_room(&fs->journal, record_overhead(id), err);
+		rc = journal_room(&fs->journal, payload, err);
 	if (rc == 0 && frame_begin(&frame) < 0)
 		rc = err_nomem(err);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		frame_add_gone(&frame, kind, gone[i].id, gone[i].keep_from);
 	if (rc == 0) {
-		frame_add_purge(&frame, id);
-		frame_finish(&fs->journal, &frame, 1);
-		rc = buf_ok(&frame) ? 0 : err_nomem(err);
-	}
-	if (rc == 0) {
-		int sys = journal_write(fs->os, fs->journal.active, &fs->journal, &frame);
-		if (sys < 0) {
-			journal_failed(&fs->journal);
-			hub_tell_doubt(fs);
-			fs->doubt = true;
-			rc = err_sys(err, -sys, "cannot commit to the journal");
-		} else {
-			journal_written(&fs->journal, frame.len);
-		}
+		frame_finish(&fs->journal, &frame, count);
+		rc = buf_ok(&frame) ? write_gone(fs, &frame, err) : err_nomem(err);
 	}
 	buf_release(&frame);
 	return rc;

@@ -99,7 +99,11 @@ const struct pawl_provider_ops pawl_provider_fs = {
 	.reject = fs_reject,
 	.attend = fs_attend,
 	.archive = fs_archive,
+	.revive = fs_revive,
 	.purge = fs_purge,
+	.purge_all = fs_purge_all,
+	.prune = fs_prune,
+	.measure = fs_measure,
 	.quarantine = fs_quarantine,
 	.note = fs_note,
 	.read_note = fs_read_note,
@@ -119,4 +123,5 @@ const struct pawl_provider_ops pawl_provider_fs = {
 	.unbury = fs_unbury,
 	.has_owner = hub_has_owner,
 	.stats = fs_stats,
+	.import = fs_import,
 };

@@ -10,7 +10,9 @@
  *	recover.c    what happens at acquire
  *	mailbox.c    control messages and starts; drops.c: files that people and programs drop
  *	queue*.c     the work queue (queue.h)
- *	instances.c  scan, read, archive, purge, quarantine, notes
+ *	instances.c  scan, read, archive, revive, purge, quarantine, notes
+ *	prune.c      older executions, and what an instance takes; trash.c: giving back the space of what was removed
+ *	import.c     an instance from somewhere else
  */
 #ifndef FS_FS_H
 #define FS_FS_H
@@ -77,7 +79,7 @@ struct journal {
 	uint64_t frame_checkpoint; /* what the frame under way says of it */
 };
 
-enum record_kind { RECORD_APPEND = 1, RECORD_PURGE = 2 };
+enum record_kind { RECORD_APPEND = 1, RECORD_PURGE = 2, RECORD_PRUNE = 3 };
 enum { RECORD_CREATE = 1, RECORD_END = 2 };
 
 /* One record as it lies in a frame. Pointers go into the bytes that were read. */
@@ -104,7 +106,8 @@ int journal_room(struct journal *j, size_t payload, struct pawl_error *err);
 /* The frame's bytes for the active segment at its present position (and the position it ends at). */
 int frame_begin(struct buf *frame);
 void frame_add_append(struct buf *frame, const struct pawl_record *r);
-void frame_add_purge(struct buf *frame, const char *id);
+/* A purge, or a prune of the executions before keep_from. */
+void frame_add_gone(struct buf *frame, enum record_kind kind, const char *id, uint64_t keep_from);
 void frame_finish(struct journal *j, struct buf *frame, size_t record_count);
 size_t record_overhead(const char *id);
 /* Blocking, any thread: write header (if new) and frame, sync. -errno. */
@@ -150,6 +153,7 @@ struct overlay_instance {
 	char id[TEXT_INSTANCE_ID_MAX + 1];
 	bool purged;  /* a purge came before the files below (or there are none) */
 	bool created, ended;
+	uint64_t kept_from; /* executions before it are gone; 0 = none */
 	struct overlay_file *files;
 };
 
@@ -185,6 +189,7 @@ struct history_file {
 	bool archived;     /* lives in archive/ */
 	bool busy;         /* being rewritten by a job: do not touch the file */
 	bool ended;
+	bool followed;     /* execution 1: files of others have been in the table */
 };
 
 struct fs {
@@ -210,9 +215,15 @@ struct fs {
 	bool instances_changed, archive_changed; /* directory entries to sync at the next checkpoint */
 	uint64_t moves, moves_synced; /* renames into the archive, and how many of them are durable */
 	uint64_t purges;
+	bool acked;               /* messages were removed, perhaps not from the disk yet */
+	uint64_t import_lsn;      /* no frame before it is needed, and the disk knows (import.c); 0 = not known */
 	uint64_t purged_bits[PURGED_BITS / 64]; /* ids (by checksum) whose removal may not be durable */
 	struct overlay overlay;   /* read-only use */
 	int64_t overlay_ns;       /* when it was read (boottime), 0 = never */
+	struct trash {
+		uint64_t next;    /* name of the next thing in it */
+		bool there, removing;
+	} trash;
 	struct mailbox *mailbox;
 	struct queue *queue;      /* NULL until it is used */
 	char *root;               /* absolute path of the hub, made when it is asked for */
@@ -231,7 +242,9 @@ bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
 
 /* histories.c */
 struct history_file *histories_get(struct fs *fs, const char *id, uint64_t execution, struct pawl_error *err, int *rc);
+void histories_note_follower(struct fs *fs, const char *id, uint64_t execution); /* the first execution's file, if it is in the table, is not alone */
 struct history_file *histories_find(struct fs *fs, const char *id, uint64_t execution);
+uint64_t histories_newest(struct fs *fs, const char *id); /* of those in memory; a walk through all. 0 = none */
 int histories_append(struct fs *fs, struct history_file *f, const void *data, size_t len);
 /* Are the bytes from offset to the end of the file whole lines with good checksums? */
 bool history_tail_is_good(struct fs *fs, const struct history_file *f, uint64_t offset);
@@ -239,14 +252,19 @@ int history_flush(struct fs *fs, struct history_file *f, struct pawl_error *err)
 void history_close_fd(struct fs *fs, struct history_file *f);
 void histories_forget(struct fs *fs, struct history_file *f); /* clean: out of the table */
 void histories_forget_instance(struct fs *fs, const char *id);
-void histories_moved(struct fs *fs, const char *id);          /* its directory is in archive/ now */
+void histories_moved(struct fs *fs, const char *id, bool archived); /* where its directory is now */
 int histories_each_of(struct fs *fs, const char *id, int (*each)(struct fs *fs, struct history_file *f));
 void histories_release(struct fs *fs);
 int instance_make_dirs(struct fs *fs, const char *id, bool archived, struct pawl_error *err);
 
 /* commit.c, checkpoint.c, recover.c */
 int fs_commit_begin(struct pawl_provider *p, const struct pawl_batch *batch, struct pawl_job **job, struct pawl_error *err);
-int fs_commit_purge(struct fs *fs, const char *id, struct pawl_error *err);
+/* Of one that stays and what is before keep_from goes, or of a whole one, of which keep_from is 0. */
+struct gone {
+	const char *id;
+	uint64_t keep_from;
+};
+int fs_commit_gone(struct fs *fs, enum record_kind kind, const struct gone *gone, size_t count, struct pawl_error *err);
 int fs_maintain(struct pawl_provider *p, bool idle, struct pawl_job **job, struct pawl_error *err);
 int fs_checkpoint_now(struct fs *fs, struct pawl_error *err); /* flush and sync everything, on this thread */
 int fs_acquire(struct pawl_provider *p, struct pawl_error *err);
@@ -256,7 +274,9 @@ int fs_scan(struct pawl_provider *p, bool archived, int (*each)(void *arg, const
 int fs_read(struct pawl_provider *p, const char *id, uint64_t execution, char **out, size_t *len, uint64_t *which, struct pawl_error *err);
 int fs_read_spill(struct pawl_provider *p, const char *id, const char *name, char **out, size_t *len, struct pawl_error *err);
 int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int fs_revive(struct pawl_provider *p, const char *id, struct pawl_error *err);
 int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int fs_purge_all(struct pawl_provider *p, const char *const *ids, size_t count, struct pawl_error *err);
 void instance_purged(struct fs *fs, const char *id);
 /* Before an id is used again: is its earlier life gone from the disk? */
 int instance_settle_purge(struct fs *fs, const char *id, struct pawl_error *err);
@@ -271,6 +291,23 @@ int fs_rmdir_empty(struct fs *fs, const char *id);
 int fs_check_id(const char *id, struct pawl_error *err);
 /* The overlay for a reader that is not the owner, read anew when it is old. */
 int fs_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err);
+
+/* prune.c */
+int fs_prune(struct pawl_provider *p, const struct pawl_prune *prunes, size_t count,
+             bool (*drop)(void *arg, const struct pawl_prune *prune, const char *file), void *arg, struct pawl_error *err);
+int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, struct pawl_error *err); /* recovery */
+int fs_measure(struct pawl_provider *p, const char *id, struct pawl_extent *out, struct pawl_error *err);
+/* Which directory it is in; -ENOENT when in none. path: PATH_SIZE bytes. */
+int instance_home(struct fs *fs, const char *id, char *path);
+
+/* trash.c */
+void trash_open(struct fs *fs);                  /* owner: what an earlier run has left */
+int trash_hide(struct fs *fs, const char *path); /* out of sight with one rename; -errno */
+bool trash_is_there(const struct fs *fs);
+int trash_begin(struct fs *fs, struct pawl_job **job, struct pawl_error *err); /* remove some of it */
+
+/* import.c */
+int fs_import(struct pawl_provider *p, const struct pawl_import *import, struct pawl_error *err);
 
 /* mailbox.c, drops.c */
 int mailbox_open(struct fs *fs, struct pawl_error *err);  /* owner: watches */

@@ -62,6 +62,14 @@ static int file_look(struct fs *fs, struct history_file *f, struct pawl_error *e
 	return 0;
 }
 
+void histories_note_follower(struct fs *fs, const char *id, uint64_t execution)
+{
+	struct history_file *first = execution > 1 ? histories_find(fs, id, 1) : NULL;
+
+	if (first)
+		first->followed = true;
+}
+
 struct history_file *histories_get(struct fs *fs, const char *id, uint64_t execution, struct pawl_error *err, int *rc)
 {
 	char key[PATH_SIZE];
@@ -83,6 +91,7 @@ struct history_file *histories_get(struct fs *fs, const char *id, uint64_t execu
 	}
 	f->execution = execution;
 	f->fd = -1;
+	histories_note_follower(fs, id, execution);
 	*rc = file_look(fs, f, err);
 	if (*rc == 0)
 		return f;
@@ -177,8 +186,9 @@ int histories_each_of(struct fs *fs, const char *id, int (*each)(struct fs *fs, 
 {
 	struct history_file *first = histories_find(fs, id, 1);
 
-	/* Nearly all instances have one execution: no walk for those. */
-	if (first && !histories_find(fs, id, 2))
+	/* Nearly all instances have one execution: no walk for those. (The file of the second may be clean and forgotten while
+	 * that of the third is not.) */
+	if (first && !first->followed)
 		return each(fs, first);
 	struct each_of e = { fs, id, each };
 	return map_each(&fs->files, visit_of, &e);
@@ -195,16 +205,47 @@ void histories_forget_instance(struct fs *fs, const char *id)
 	(void)histories_each_of(fs, id, forget_one);
 }
 
-static int moved_one(struct fs *fs, struct history_file *f)
+static int archived_one(struct fs *fs, struct history_file *f)
 {
 	(void)fs;
 	f->archived = true;
 	return 0;
 }
 
-void histories_moved(struct fs *fs, const char *id)
+static int revived_one(struct fs *fs, struct history_file *f)
 {
-	(void)histories_each_of(fs, id, moved_one);
+	(void)fs;
+	f->archived = false;
+	return 0;
+}
+
+void histories_moved(struct fs *fs, const char *id, bool archived)
+{
+	(void)histories_each_of(fs, id, archived ? archived_one : revived_one);
+}
+
+struct newest {
+	const char *id;
+	uint64_t execution;
+};
+
+static int visit_newest(void *arg, struct slice key, void *value)
+{
+	struct newest *n = arg;
+	const struct history_file *f = value;
+
+	(void)key;
+	if (strcmp(f->id, n->id) == 0 && f->size > 0 && f->execution > n->execution)
+		n->execution = f->execution;
+	return 0;
+}
+
+uint64_t histories_newest(struct fs *fs, const char *id)
+{
+	struct newest n = { id, 0 };
+
+	(void)map_each(&fs->files, visit_newest, &n);
+	return n.execution;
 }
 
 static int release_one(void *arg, struct slice key, void *value)

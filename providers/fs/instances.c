@@ -1,6 +1,7 @@
 /* instances.c - what is there: scan, read, and moving instances between instances/, archive/ and nowhere. */
 #include "base/crc32c.h"
 #include "fs.h"
+#include "mailbox.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -156,7 +157,7 @@ static int find_newest(void *arg, const char *name)
 }
 
 /* Which directory it is in; -ENOENT when in none. An archive rename may happen between two looks of a reader. */
-static int find_home(struct fs *fs, const char *id, char *path)
+int instance_home(struct fs *fs, const char *id, char *path)
 {
 	for (int look = 0; look < 3; look++) {
 		snprintf(path, PATH_SIZE, "%s/%s", look % 2 ? "archive" : "instances", id);
@@ -175,6 +176,8 @@ static int newest_execution(struct fs *fs, const char *id, const char *home, uin
 		return err_sys(err, -rc, "cannot list '%s'", home);
 	if (fs->owner) {
 		struct history_file *f;
+		if (n.execution == 0 && !histories_find(fs, id, 1)) /* the older ones are pruned, and the disk has no other yet */
+			n.execution = histories_newest(fs, id);
 		while ((f = histories_find(fs, id, n.execution + 1)) && f->size > 0)
 			n.execution++;
 	} else {
@@ -238,7 +241,7 @@ static int read_once(struct fs *fs, const char *id, uint64_t execution, struct b
 	/* The journal first: lines that move from it into the file while we read are then seen in one of the two. */
 	int rc = fs->owner ? 0 : fs_overlay(fs, &o, err);
 
-	if (rc == 0 && find_home(fs, id, home) < 0)
+	if (rc == 0 && instance_home(fs, id, home) < 0)
 		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
 	uint64_t newest = execution;
 	if (rc == 0 && execution == 0)
@@ -281,14 +284,14 @@ int fs_read_spill(struct pawl_provider *p, const char *id, const char *name, cha
 		return rc;
 	if (!text_is_version(slice_of(name)) || name[0] == '.')
 		return err_set(err, PAWL_EINVALID, "payload file name '%.80s' is not valid", name);
-	if (find_home(fs, id, home) < 0)
+	if (instance_home(fs, id, home) < 0)
 		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
 	snprintf(path, sizeof(path), "%.300s/%.64s", home, name);
 	rc = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, out, len);
 	return rc < 0 ? err_sys(err, -rc, "cannot read payload file '%s'", path) : 0;
 }
 
-/* ---- archive, purge ---- */
+/* ---- archive, revive, purge ---- */
 
 int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err)
 {
@@ -309,7 +312,7 @@ int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err)
 		return 0;
 	if (sys < 0)
 		return err_sys(err, -sys, "cannot move '%s' to '%s'", from, to);
-	histories_moved(fs, id);
+	histories_moved(fs, id, true);
 	fs->moves++;
 	fs->instances_changed = fs->archive_changed = true;
 	return 0;
@@ -364,31 +367,145 @@ int instance_settle_purge(struct fs *fs, const char *id, struct pawl_error *err)
 	return 0;
 }
 
-int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err)
+/* Dropped for what has ended, or taken by it and back because the power went before the removal was on the disk. Aside,
+ * so that the next execution does not take it for its own. */
+static int reject_leftovers(struct fs *fs, const char *id, struct pawl_error *err)
+{
+	char dir[PATH_SIZE];
+	struct dir_names n;
+	bool found = false;
+
+	snprintf(dir, sizeof(dir), "archive/%s/events", id);
+	int rc = names_list(fs, dir, &n);
+	if (rc == -ENOENT)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < n.count; i++) {
+		if (n.items[i][0] == '.')
+			continue;
+		drops_reject(fs, dir, n.items[i], "it was dropped before the instance ended");
+		found = true;
+	}
+	if (rc == 0)
+		names_release(&n);
+	if (found)
+		rc = os_sync_dir(fs->os, fs->hub, dir);
+	return rc < 0 ? err_sys(err, -rc, "cannot look through '%s'", dir) : 0;
+}
+
+/*
+ * The move is on the disk before anything is committed to what was moved. So recovery, which finds records of an instance in
+ * the journal, finds its directory where it must be: in the archive only if its last record has ended it. A checkpoint that
+ * runs beside us looks files up in instances/ and then in archive/, and must not miss one that goes the other way.
+ */
+int fs_revive(struct pawl_provider *p, const char *id, struct pawl_error *err)
 {
 	struct fs *fs = fs_of(p);
-	char path[PATH_SIZE];
+	char from[PATH_SIZE], to[PATH_SIZE];
+	int rc = fs_check_id(id, err);
+
+	if (rc == 0)
+		rc = hub_check_fence(fs, err);
+	int live = rc == 0 ? fs_look(fs, err, "instances/%s", id) : rc;
+	int archived = live == 0 ? fs_look(fs, err, "archive/%s", id) : 0;
+	if (live < 0 || archived < 0)
+		return live < 0 ? live : archived;
+	if (!live && !archived)
+		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	rc = fs_look(fs, err, "%s/%s/DAMAGED", live ? "instances" : "archive", id);
+	if (rc != 0)
+		return rc < 0 ? rc : err_set(err, PAWL_ESTATE, "instance '%s' is damaged and set aside", id);
+	if (live)
+		return settle_moves(fs, err); /* it may be this move that could not be synced the last time */
+	if (fs->checkpointing)
+		return err_set(err, PAWL_EBUSY, "cannot bring '%s' back while a checkpoint is under way", id);
+	rc = settle_moves(fs, err);
+	if (rc == 0)
+		rc = reject_leftovers(fs, id, err);
+	if (rc < 0)
+		return rc;
+	snprintf(from, sizeof(from), "archive/%s", id);
+	snprintf(to, sizeof(to), "instances/%s", id);
+	int sys = fs->os->rename(fs->os->self, fs->hub, from, fs->hub, to);
+	if (sys < 0)
+		return err_sys(err, -sys, "cannot move '%s' to '%s'", from, to);
+	histories_moved(fs, id, false);
+	fs->moves++;
+	fs->instances_changed = fs->archive_changed = true;
+	return settle_moves(fs, err);
+}
+
+/* 0 when it can go, or why not. */
+static int check_purge(struct fs *fs, const char *id, struct pawl_error *err)
+{
 	int rc = fs_check_id(id, err);
 
 	if (rc < 0)
 		return rc;
-	snprintf(path, sizeof(path), "archive/%s", id);
 	int archived = fs_look(fs, err, "archive/%s", id), live = archived == 0 ? fs_look(fs, err, "instances/%s", id) : 0;
 	if (archived < 0 || live < 0)
 		return archived < 0 ? archived : live;
 	if (live)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has not ended: terminate it first", id);
-	if (!archived)
-		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
-	rc = settle_moves(fs, err);
-	if (rc == 0)
-		rc = fs_commit_purge(fs, id, err);
+	return archived ? 0 : err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+}
+
+/* With a history its messages are forgotten: one that came again after a power cut would begin the instance anew (I2). */
+static int settle_acks(struct fs *fs, struct pawl_error *err)
+{
+	int rc = fs->acked ? os_sync_dir(fs->os, fs->hub, "control") : 0;
+
+	if (rc == 0 && fs->acked)
+		rc = os_sync_dir(fs->os, fs->hub, "inbox");
 	if (rc < 0)
-		return rc;
-	histories_forget_instance(fs, id);
-	int sys = os_remove_tree(fs->os, fs->hub, path, OS_TREE_DEPTH_MAX);
-	instance_purged(fs, id);
-	return sys < 0 && sys != -ENOENT ? err_sys(err, -sys, "cannot remove '%s'", path) : 0;
+		return err_sys(err, -rc, "cannot sync the mailbox of '%s'", fs->path);
+	fs->acked = false;
+	return 0;
+}
+
+static int purge_checked(struct fs *fs, const struct gone *gone, size_t count, struct pawl_error *err)
+{
+	char path[PATH_SIZE];
+	int rc = settle_moves(fs, err);
+
+	if (rc == 0)
+		rc = settle_acks(fs, err);
+	if (rc == 0)
+		rc = fs_commit_gone(fs, RECORD_PURGE, gone, count, err);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		snprintf(path, sizeof(path), "archive/%s", gone[i].id);
+		histories_forget_instance(fs, gone[i].id);
+		int sys = trash_hide(fs, path);
+		instance_purged(fs, gone[i].id);
+		if (sys < 0 && sys != -ENOENT)
+			rc = err_sys(err, -sys, "cannot remove '%s'", path);
+	}
+	return rc;
+}
+
+int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	int rc = check_purge(fs, id, err);
+
+	return rc < 0 ? rc : purge_checked(fs, &(struct gone){ id, 0 }, 1, err);
+}
+
+int fs_purge_all(struct pawl_provider *p, const char *const *ids, size_t count, struct pawl_error *err)
+{
+	struct fs *fs = fs_of(p);
+	struct gone gone[PAWL_PURGE_BATCH_MAX];
+	size_t n = 0;
+
+	if (count > PAWL_PURGE_BATCH_MAX)
+		return err_set(err, PAWL_ETOOBIG, "%zu instances are too many for one purge", count);
+	for (size_t i = 0; i < count; i++) {
+		int rc = check_purge(fs, ids[i], err);
+		if (rc == 0)
+			gone[n++] = (struct gone){ ids[i], 0 };
+		else if (rc != PAWL_ENOTFOUND && rc != PAWL_ESTATE)
+			return rc;
+	}
+	return n ? purge_checked(fs, gone, n, err) : 0;
 }
 
 /* ---- notes ---- */
@@ -402,7 +519,7 @@ static void note_path(char *path, const char *home, const char *name)
 static int write_note(struct fs *fs, const char *id, const char *name, const char *text, bool durable)
 {
 	char home[PATH_SIZE], path[PATH_SIZE];
-	int rc = find_home(fs, id, home);
+	int rc = instance_home(fs, id, home);
 
 	if (rc < 0)
 		return rc;
@@ -446,7 +563,7 @@ char *fs_read_note(struct pawl_provider *p, const char *id, bool *quarantined)
 	size_t len;
 
 	*quarantined = false;
-	if (fs_check_id(id, NULL) < 0 || find_home(fs, id, home) < 0)
+	if (fs_check_id(id, NULL) < 0 || instance_home(fs, id, home) < 0)
 		return NULL;
 	note_path(path, home, "DAMAGED");
 	if (os_read_file(fs->os, fs->hub, path, NOTE_BYTES_MAX, &text, &len) == 0) {

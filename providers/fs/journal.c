@@ -278,9 +278,9 @@ void frame_add_append(struct buf *frame, const struct pawl_record *r)
 	frame_add(frame, RECORD_APPEND, flags, r->instance, r->execution, r->offset, r->data, r->len);
 }
 
-void frame_add_purge(struct buf *frame, const char *id)
+void frame_add_gone(struct buf *frame, enum record_kind kind, const char *id, uint64_t keep_from)
 {
-	frame_add(frame, RECORD_PURGE, 0, id, 0, 0, "", 0);
+	frame_add(frame, kind, 0, id, keep_from, 0, "", 0);
 }
 
 /* Fill in the head for the active segment, and pad. */
@@ -469,7 +469,7 @@ static void text_add_damage(struct journal_text *t, unsigned segment, uint64_t o
 /* A record's head has a checksum of its own, so that also a damaged frame tells whose lines were in it. */
 static bool record_parse(const char *p, size_t left, const struct frame_head *h, uint64_t generation, struct journal_record *r, size_t *size)
 {
-	if (left < RECORD_HEAD || (p[0] != RECORD_APPEND && p[0] != RECORD_PURGE))
+	if (left < RECORD_HEAD || p[0] < RECORD_APPEND || p[0] > RECORD_PRUNE)
 		return false;
 	size_t id_len = get16(p + 2);
 	if (id_len > left - RECORD_HEAD || get32(p + 24) != crc32c(crc32c(0, p, 24), p + RECORD_HEAD, id_len))

@@ -23,14 +23,20 @@ static const char *const kind_names[] = {
 	[PAWL_MESSAGE_START] = "start", [PAWL_MESSAGE_RAISE] = "raise", [PAWL_MESSAGE_SUSPEND] = "suspend",
 	[PAWL_MESSAGE_RESUME] = "resume", [PAWL_MESSAGE_CANCEL] = "cancel", [PAWL_MESSAGE_TERMINATE] = "terminate",
 	[PAWL_MESSAGE_PURGE] = "purge", [PAWL_MESSAGE_REQUEUE] = "requeue",
+	[PAWL_MESSAGE_RESTART] = "restart", [PAWL_MESSAGE_REWIND] = "rewind", [PAWL_MESSAGE_RETRY] = "retry",
+	[PAWL_MESSAGE_COMPACT] = "compact", [PAWL_MESSAGE_PUBLISH] = "publish",
+};
+static const char *const if_exists_names[] = {
+	[PAWL_IF_EXISTS_FAIL] = "fail", [PAWL_IF_EXISTS_USE] = "use", [PAWL_IF_EXISTS_REPLACE] = "replace",
 };
 #define KIND_COUNT (sizeof(kind_names) / sizeof(kind_names[0]))
+#define IF_EXISTS_COUNT (sizeof(if_exists_names) / sizeof(if_exists_names[0]))
 
 /* ---- sending ---- */
 
 static void envelope_write(struct buf *out, const struct pawl_message *m, const char *id)
 {
-	char crc[9];
+	char crc[9], at[TEXT_TIME_SIZE];
 
 	buf_adds(out, "{\"pawl\":1");
 	json_add_member(out, "kind", slice_of(kind_names[m->kind]));
@@ -45,6 +51,14 @@ static void envelope_write(struct buf *out, const struct pawl_message *m, const 
 		json_add_member(out, "key", slice_of(m->key));
 	if (m->reason)
 		json_add_member(out, "reason", slice_of(m->reason));
+	if (m->if_exists != PAWL_IF_EXISTS_FAIL)
+		json_add_member(out, "if_exists", slice_of(if_exists_names[m->if_exists]));
+	if (m->at_ns > 0) {
+		text_time(at, m->at_ns);
+		json_add_member(out, "at", slice_of(at));
+	}
+	if (m->delay_ms > 0)
+		json_add_member_u64(out, "delay_ms", (uint64_t)m->delay_ms);
 	if (m->data) {
 		snprintf(crc, sizeof(crc), "%08x", crc32c(0, m->data, m->len));
 		json_add_member_u64(out, "bytes", m->len);
@@ -67,9 +81,32 @@ static bool is_line_number(struct slice text)
 	return text_parse_u64(text, &n) == 0 && n > 0;
 }
 
+/* The number of a line, or a word for one. */
+static bool is_line_name(struct slice text)
+{
+	return is_line_number(text) || slice_is(text, "last-good");
+}
+
+static int check_line(const struct pawl_message *m, struct pawl_error *err)
+{
+	switch (m->kind) {
+	case PAWL_MESSAGE_REQUEUE:
+		return check_text("activity number", m->key ? m->key : "", is_line_number, err);
+	case PAWL_MESSAGE_REWIND:
+		return check_text("line", m->key ? m->key : "", is_line_name, err);
+	case PAWL_MESSAGE_RETRY:
+		return check_text("line", m->key, is_line_number, err);
+	case PAWL_MESSAGE_COMPACT:
+		return check_text("number of executions", m->key, is_line_number, err);
+	default:
+		return 0;
+	}
+}
+
 static int message_check(struct fs *fs, const struct pawl_message *m, struct pawl_error *err)
 {
-	int rc = m->kind == PAWL_MESSAGE_START && !m->instance ? 0 : fs_check_id(m->instance, err);
+	bool for_nobody = m->kind == PAWL_MESSAGE_PUBLISH || (m->kind == PAWL_MESSAGE_START && !m->instance);
+	int rc = for_nobody ? 0 : fs_check_id(m->instance, err);
 
 	if ((size_t)m->kind >= KIND_COUNT)
 		return err_set(err, PAWL_EINVALID, "message kind %d is not known", (int)m->kind);
@@ -77,8 +114,14 @@ static int message_check(struct fs *fs, const struct pawl_message *m, struct paw
 		rc = check_text("event name", m->name ? m->name : "", text_is_event_name, err);
 	if (rc == 0 && m->kind == PAWL_MESSAGE_START)
 		rc = check_text("orchestration name", m->name ? m->name : "", text_is_type_name, err);
-	if (rc == 0 && m->kind == PAWL_MESSAGE_REQUEUE)
-		rc = check_text("activity number", m->key ? m->key : "", is_line_number, err);
+	if (rc == 0 && m->kind == PAWL_MESSAGE_PUBLISH)
+		rc = check_text("topic", m->name ? m->name : "", text_is_topic, err);
+	if (rc == 0 && (m->delay_ms < 0 || m->at_ns < 0))
+		rc = err_set(err, PAWL_EINVALID, "a time or delay below zero");
+	if (rc == 0)
+		rc = check_line(m, err);
+	if (rc == 0 && (size_t)m->if_exists >= IF_EXISTS_COUNT)
+		rc = err_set(err, PAWL_EINVALID, "if_exists %d is not known", (int)m->if_exists);
 	if (rc == 0)
 		rc = check_text("version", m->version, text_is_version, err);
 	if (rc == 0)
@@ -176,19 +219,45 @@ static int send_control(struct fs *fs, const struct buf *text, const char *id, s
 	return rc < 0 ? err_sys(err, -rc, "cannot write into '%s/control'%s", fs->path, rc == -ENOSPC || rc == -EDQUOT ? " (make room, for instance in instances/*/work and archive/*/work)" : "") : 0;
 }
 
+static bool is_for_ended(enum pawl_message_kind kind)
+{
+	return kind == PAWL_MESSAGE_PURGE || kind == PAWL_MESSAGE_COMPACT || kind == PAWL_MESSAGE_RESTART || kind == PAWL_MESSAGE_REWIND || kind == PAWL_MESSAGE_RETRY;
+}
+
 static int check_receiver(struct fs *fs, const struct pawl_message *m, struct pawl_error *err)
 {
 	int live = fs_look(fs, err, "instances/%s", m->instance), archived = live == 0 ? fs_look(fs, err, "archive/%s", m->instance) : 0;
 
+	if (live == 0 && archived == 0) /* it may have come back from the archive between the two looks */
+		live = fs_look(fs, err, "instances/%s", m->instance);
 	if (live < 0 || archived < 0)
 		return live < 0 ? live : archived;
 	if (m->kind == PAWL_MESSAGE_PURGE && live)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has not ended: terminate it first", m->instance);
-	if (m->kind == PAWL_MESSAGE_PURGE && archived)
+	if (archived && is_for_ended(m->kind))
 		return 0;
 	if (archived)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has ended", m->instance);
 	return live ? 0 : err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", m->instance);
+}
+
+/* An id that is taken. By one that has ended, and is to be replaced: that is for the runtime to do. */
+static int send_start_again(struct fs *fs, const struct pawl_message *m, const struct buf *text, const char *id, struct pawl_error *err)
+{
+	struct pawl_error taken = { 0 };
+	int rc = send_start(fs, m, text, id, &taken);
+
+	if (rc != PAWL_EEXISTS || m->if_exists == PAWL_IF_EXISTS_FAIL) {
+		if (rc < 0 && err)
+			*err = taken;
+		return rc;
+	}
+	if (m->if_exists == PAWL_IF_EXISTS_USE)
+		return 0;
+	int archived = fs_look(fs, err, "archive/%s", m->instance);
+	if (archived == 0)
+		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already, and has not ended", m->instance);
+	return archived < 0 ? archived : send_control(fs, text, id, err);
 }
 
 int fs_send(struct pawl_provider *p, const struct pawl_message *m, struct pawl_error *err)
@@ -202,14 +271,14 @@ int fs_send(struct pawl_provider *p, const struct pawl_message *m, struct pawl_e
 	int rc = message_check(fs, m, err);
 	if (rc == 0)
 		rc = new_id(fs, id, err);
-	if (rc == 0 && m->kind != PAWL_MESSAGE_START)
+	if (rc == 0 && m->kind != PAWL_MESSAGE_START && m->kind != PAWL_MESSAGE_PUBLISH)
 		rc = check_receiver(fs, m, err);
 	if (rc == 0) {
 		envelope_write(&text, m, id);
 		if (!buf_ok(&text))
 			rc = err_nomem(err);
 		else if (m->kind == PAWL_MESSAGE_START && m->instance)
-			rc = send_start(fs, m, &text, id, err);
+			rc = send_start_again(fs, m, &text, id, err);
 		else
 			rc = send_control(fs, &text, id, err);
 	}
@@ -229,6 +298,7 @@ static const char *take_text(struct arena *a, struct slice s)
 static void envelope_member(struct letter *l, struct slice key, const struct json_value *v, struct arena *a, uint64_t *bytes, uint32_t *crc, bool *payload)
 {
 	struct pawl_message *m = &l->message;
+	uint64_t n;
 
 	if (slice_is(key, "instance"))
 		m->instance = take_text(a, v->text);
@@ -242,6 +312,10 @@ static void envelope_member(struct letter *l, struct slice key, const struct jso
 		m->reason = take_text(a, v->text);
 	else if (slice_is(key, "id") && v->text.len < sizeof(l->id) - 2)
 		snprintf(l->id, sizeof(l->id), "m:%.*s", SLICE_FMT(v->text));
+	else if (slice_is(key, "at"))
+		m->at_ns = text_parse_time(v->text, &m->at_ns) == 0 ? m->at_ns : -1; /* which is not valid */
+	else if (slice_is(key, "delay_ms"))
+		m->delay_ms = text_parse_u64(v->text, &n) == 0 && n <= INT64_MAX ? (int64_t)n : -1;
 	else if (slice_is(key, "bytes"))
 		*payload = text_parse_u64(v->text, bytes) == 0;
 	else if (slice_is(key, "crc32c") && text_parse_hex32(v->text, crc) < 0)
@@ -249,6 +323,9 @@ static void envelope_member(struct letter *l, struct slice key, const struct jso
 	for (size_t i = 0; slice_is(key, "kind") && i < KIND_COUNT; i++)
 		if (slice_is(v->text, kind_names[i]))
 			m->kind = (enum pawl_message_kind)i;
+	for (size_t i = 0; slice_is(key, "if_exists") && i < IF_EXISTS_COUNT; i++)
+		if (slice_is(v->text, if_exists_names[i]))
+			m->if_exists = (enum pawl_message_if_exists)i;
 }
 
 /* The texts that a message points to are one block behind it: copy them from the arena. */
@@ -373,6 +450,7 @@ void fs_ack(struct pawl_provider *p, void *token)
 
 	letter_path(path, l->dir, l->name);
 	int rc = fs->os->unlink(fs->os->self, fs->hub, path);
+	fs->acked = fs->acked || strchr(l->dir, '/') == NULL;
 	if (rc == -ENOENT && strncmp(path, "instances/", 10) == 0) {
 		char moved[PATH_SIZE];
 		snprintf(moved, sizeof(moved), "archive/%.480s", path + 10);

@@ -2,9 +2,9 @@
 #include "fs.h"
 #include <stdlib.h>
 
-static void overlay_drop_files(struct overlay_instance *i)
+static void overlay_drop_files(struct overlay_instance *i, uint64_t before)
 {
-	while (i->files) {
+	while (i->files && i->files->execution < before) {
 		struct overlay_file *f = i->files;
 		i->files = f->next;
 		buf_release(&f->bytes);
@@ -72,9 +72,15 @@ static int overlay_apply(struct overlay *o, const struct journal_record *r)
 	if (!i)
 		return PAWL_ENOMEM;
 	if (r->kind == RECORD_PURGE) {
-		overlay_drop_files(i);
+		overlay_drop_files(i, UINT64_MAX);
 		i->purged = true;
+		i->kept_from = 0;
 		i->created = i->ended = false;
+		return 0;
+	}
+	if (r->kind == RECORD_PRUNE) {
+		overlay_drop_files(i, r->execution);
+		i->kept_from = r->execution;
 		return 0;
 	}
 	i->created = i->created || (r->flags & RECORD_CREATE);
@@ -109,7 +115,7 @@ static int release_instance(void *arg, struct slice key, void *value)
 
 	(void)arg;
 	(void)key;
-	overlay_drop_files(i);
+	overlay_drop_files(i, UINT64_MAX);
 	free(i);
 	return 0;
 }

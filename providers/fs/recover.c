@@ -126,7 +126,7 @@ static void recover_purge(struct recovery *r, const char *id, bool lives_again)
 
 	r->purged++;
 	snprintf(path, sizeof(path), "archive/%s", id);
-	int rc = lives_again ? 0 : os_remove_tree(r->fs->os, r->fs->hub, path, OS_TREE_DEPTH_MAX);
+	int rc = lives_again ? 0 : trash_hide(r->fs, path);
 	if (rc < 0 && rc != -ENOENT)
 		log_warning("cannot remove purged instance '%s': %s", id, strerror(-rc));
 	instance_purged(r->fs, id);
@@ -141,6 +141,8 @@ static int recover_instance(void *arg, struct slice key, void *value)
 	(void)key;
 	if (i->purged)
 		recover_purge(r, i->id, i->files != NULL);
+	if (i->kept_from)
+		rc = prune_rest(r->fs, i->id, i->kept_from, r->err);
 	for (struct overlay_file *o = i->files; o && rc == 0; o = o->next)
 		rc = recover_file(r, i->id, o);
 	return rc;
@@ -191,6 +193,13 @@ static void remove_reserved(struct recovery *r, const char *id, const char *path
 	(void)fs_rmdir_empty(r->fs, id);
 }
 
+static bool has_lines(struct recovery *r, const char *id)
+{
+	const struct overlay_instance *i = overlay_find(r->overlay, id);
+
+	return i && i->files;
+}
+
 static int remove_rest(void *arg, const char *name)
 {
 	struct recovery *r = arg;
@@ -201,7 +210,7 @@ static int remove_rest(void *arg, const char *name)
 	snprintf(path, sizeof(path), "instances/%s", name);
 	if (name[0] == '.')
 		remove_if_old(r->fs, path);
-	else if (!histories_find(r->fs, name, 1))
+	else if (!has_lines(r, name))
 		remove_reserved(r, name, path);
 	return 0;
 }
@@ -258,6 +267,7 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 		return rc;
 	fs->instances_changed = fs->archive_changed = true; /* whoever was here before may have left something */
 	fs->moves = 1;
+	trash_open(fs);
 	journal_close(&fs->journal);
 	rc = journal_open(&fs->journal, true, err);
 	if (rc == 0)

@@ -373,7 +373,11 @@ const struct pawl_provider_ops pawl_provider_memory = {
 	.reject = memory_reject,
 	.attend = memory_attend,
 	.archive = memory_archive,
+	.revive = memory_revive,
 	.purge = memory_purge,
+	.purge_all = memory_purge_all,
+	.prune = memory_prune,
+	.measure = memory_measure,
 	.quarantine = memory_quarantine,
 	.note = memory_note,
 	.read_note = memory_read_note,
@@ -393,4 +397,5 @@ const struct pawl_provider_ops pawl_provider_memory = {
 	.unbury = memory_unbury,
 	.has_owner = memory_has_owner,
 	.stats = memory_stats,
+	.import = memory_import,
 };

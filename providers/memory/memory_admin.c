@@ -68,7 +68,26 @@ static int archive_locked(struct memory_provider *p, const char *id, struct pawl
 		return rc;
 	if (!in->ended)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has not ended: it cannot be archived", id);
+	if (!in->archived)
+		in->ended_ns = work_clock(CLOCK_REALTIME);
 	in->archived = true;
+	in->revived = false;
+	return 0;
+}
+
+static int revive_locked(struct memory_provider *p, const char *id, struct pawl_error *err)
+{
+	struct instance *in;
+	int rc = hub_check_owner(p, err);
+
+	if (rc == 0)
+		rc = hub_get(p->hub, id, &in, err);
+	if (rc < 0)
+		return rc;
+	if (in->quarantine)
+		return err_set(err, PAWL_ESTATE, "instance '%s' is quarantined (%s)", id, in->quarantine);
+	in->revived = in->ended;
+	in->archived = in->ends = false;
 	return 0;
 }
 
@@ -111,6 +130,16 @@ int memory_archive(struct pawl_provider *base, const char *id, struct pawl_error
 	return rc;
 }
 
+int memory_revive(struct pawl_provider *base, const char *id, struct pawl_error *err)
+{
+	struct memory_provider *p = memory_of(base);
+
+	pthread_mutex_lock(&p->hub->lock);
+	int rc = revive_locked(p, id, err);
+	pthread_mutex_unlock(&p->hub->lock);
+	return rc;
+}
+
 int memory_purge(struct pawl_provider *base, const char *id, struct pawl_error *err)
 {
 	struct memory_provider *p = memory_of(base);
@@ -118,6 +147,100 @@ int memory_purge(struct pawl_provider *base, const char *id, struct pawl_error *
 	pthread_mutex_lock(&p->hub->lock);
 	int rc = purge_locked(p, id, err);
 	pthread_mutex_unlock(&p->hub->lock);
+	return rc;
+}
+
+int memory_purge_all(struct pawl_provider *base, const char *const *ids, size_t count, struct pawl_error *err)
+{
+	struct memory_provider *p = memory_of(base);
+	int rc = count > PAWL_PURGE_BATCH_MAX ? err_set(err, PAWL_ETOOBIG, "%zu instances are too many for one purge", count) : 0;
+
+	pthread_mutex_lock(&p->hub->lock);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		rc = purge_locked(p, ids[i], err);
+		if (rc == PAWL_ENOTFOUND || rc == PAWL_ESTATE)
+			rc = hub_check_owner(p, err);
+	}
+	pthread_mutex_unlock(&p->hub->lock);
+	return rc;
+}
+
+/* ---- older executions ---- */
+
+static void prune_spills(struct instance *in, const struct pawl_prune *what,
+			 bool (*drop)(void *arg, const struct pawl_prune *prune, const char *file), void *arg)
+{
+	for (struct spill **at = &in->spills, *s; (s = *at);) {
+		if (!s->visible || !drop || !drop(arg, what, s->name)) {
+			at = &s->next;
+			continue;
+		}
+		*at = s->next;
+		spill_free(s);
+	}
+}
+
+static bool can_prune(const struct instance *in, const struct pawl_prune *what, size_t n)
+{
+	return n + 1 < what->keep_from && n + 1 < in->visible_count &&
+	       (!what->before_ns || in->executions[n].written_ns < what->before_ns);
+}
+
+/* `drop` reads the hub, so the lock is not held: the owner is the only one who changes what is looked at here. */
+static int prune_one(struct memory_provider *p, const struct pawl_prune *prune,
+		     bool (*drop)(void *arg, const struct pawl_prune *prune, const char *file), void *arg, struct pawl_error *err)
+{
+	struct instance *in = NULL;
+	struct pawl_prune what = *prune;
+	size_t n = 0;
+
+	pthread_mutex_lock(&p->hub->lock);
+	int rc = hub_check_owner(p, err);
+	if (rc == 0 && p->hub->staged)
+		rc = err_set(err, PAWL_EBUSY, "nothing can be removed of '%s' while a commit is under way", prune->instance);
+	if (rc == 0)
+		rc = hub_get(p->hub, prune->instance, &in, err);
+	for (; rc == 0 && can_prune(in, prune, n); n++) {
+		free(in->executions[n].data);
+		in->executions[n] = (struct execution){ .pruned = true };
+	}
+	pthread_mutex_unlock(&p->hub->lock);
+	what.keep_from = n + 1;
+	if (rc == 0 && n)
+		prune_spills(in, &what, drop, arg);
+	return rc == PAWL_ENOTFOUND ? 0 : rc;
+}
+
+int memory_prune(struct pawl_provider *base, const struct pawl_prune *prunes, size_t count,
+		 bool (*drop)(void *arg, const struct pawl_prune *prune, const char *file), void *arg, struct pawl_error *err)
+{
+	int rc = count > PAWL_PURGE_BATCH_MAX ? err_set(err, PAWL_ETOOBIG, "%zu instances are too many for one prune", count) : 0;
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = prune_one(memory_of(base), &prunes[i], drop, arg, err);
+	return rc;
+}
+
+int memory_measure(struct pawl_provider *base, const char *id, struct pawl_extent *out, struct pawl_error *err)
+{
+	struct hub *h = memory_of(base)->hub;
+	struct instance *in;
+
+	*out = (struct pawl_extent){ 0 };
+	pthread_mutex_lock(&h->lock);
+	int rc = hub_get(h, id, &in, err);
+	for (size_t n = 0; rc == 0 && n < in->visible_count; n++) {
+		out->bytes += in->executions[n].len;
+		if (!out->oldest && !in->executions[n].pruned)
+			out->oldest = n + 1;
+	}
+	for (const struct spill *s = rc == 0 ? in->spills : NULL; s; s = s->next)
+		out->bytes += s->len;
+	if (rc == 0) {
+		out->newest = in->visible_count;
+		out->ended_ns = in->ended_ns;
+	}
+	pthread_mutex_unlock(&h->lock);
 	return rc;
 }
 

@@ -11,6 +11,8 @@
 struct execution {
 	char *data;
 	size_t len, next, cap;
+	int64_t written_ns;
+	bool pruned;
 };
 
 struct spill {
@@ -29,6 +31,8 @@ struct instance {
 	bool visible;          /* false: made by the commit between begin and end */
 	bool ended, ends;      /* ends: with the commit between begin and end */
 	bool archived;
+	int64_t ended_ns;      /* when it was archived */
+	bool revived;          /* it has ended, and may go on with its next execution */
 };
 
 struct message {
@@ -109,6 +113,7 @@ int hub_check_owner(const struct memory_provider *p, struct pawl_error *err) PAW
 
 /* memory_log.c */
 void instance_free(struct instance *in);
+void spill_free(struct spill *s);
 int memory_read(struct pawl_provider *p, const char *id, uint64_t execution, char **out, size_t *len, uint64_t *which,
 		struct pawl_error *err);
 int memory_read_spill(struct pawl_provider *p, const char *id, const char *name, char **out, size_t *len,
@@ -164,9 +169,17 @@ int memory_unbury(struct pawl_provider *p, const char *id, struct pawl_error *er
 int memory_scan(struct pawl_provider *p, bool archived, int (*each)(void *arg, const char *id), void *arg,
 		struct pawl_error *err);
 int memory_archive(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int memory_revive(struct pawl_provider *p, const char *id, struct pawl_error *err);
 int memory_purge(struct pawl_provider *p, const char *id, struct pawl_error *err);
+int memory_purge_all(struct pawl_provider *p, const char *const *ids, size_t count, struct pawl_error *err);
+int memory_prune(struct pawl_provider *p, const struct pawl_prune *prunes, size_t count,
+		 bool (*drop)(void *arg, const struct pawl_prune *prune, const char *file), void *arg, struct pawl_error *err);
+int memory_measure(struct pawl_provider *p, const char *id, struct pawl_extent *out, struct pawl_error *err);
 int memory_quarantine(struct pawl_provider *p, const char *id, const char *reason, struct pawl_error *err);
 void memory_note(struct pawl_provider *p, const char *id, const char *text);
 char *memory_read_note(struct pawl_provider *p, const char *id, bool *quarantined);
+
+/* memory_import.c */
+int memory_import(struct pawl_provider *p, const struct pawl_import *import, struct pawl_error *err);
 
 #endif

@@ -14,7 +14,7 @@ struct memory_job {
 	const struct pawl_batch *batch;
 };
 
-static void spill_free(struct spill *s)
+void spill_free(struct spill *s)
 {
 	free(s->name);
 	free(s->data);
@@ -59,7 +59,7 @@ static int read_locked(struct hub *h, const char *id, uint64_t execution, char *
 
 	if (rc < 0)
 		return rc;
-	if (execution > in->visible_count)
+	if (execution > in->visible_count || (execution && in->executions[execution - 1].pruned))
 		return err_set(err, PAWL_ENOTFOUND, "no execution %llu of '%s'", (unsigned long long)execution, id);
 	if (execution == 0)
 		execution = in->visible_count;
@@ -140,7 +140,7 @@ static int stage_find(struct hub *h, const struct pawl_record *r, struct instanc
 
 	if (!in || in->execution_count == 0)
 		return err_set(err, PAWL_ENOTFOUND, "no instance '%s': create it first", r->instance);
-	if (in->ended || in->ends)
+	if ((in->ended && !in->revived) || in->ends)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has ended: nothing can be added to it", r->instance);
 	if (in->quarantine)
 		return err_set(err, PAWL_ESTATE, "instance '%s' is quarantined (%s)", r->instance, in->quarantine);
@@ -161,7 +161,7 @@ static int stage_execution(struct instance *in, const struct pawl_record *r, str
 		if (!more)
 			return err_nomem(err);
 		in->executions = more;
-		more[in->execution_count++] = (struct execution){ NULL, 0, 0, 0 };
+		more[in->execution_count++] = (struct execution){ 0 };
 	}
 	*out = &in->executions[r->execution - 1];
 	return 0;
@@ -292,9 +292,11 @@ static void publish_record(struct hub *h, const struct pawl_record *r)
 	struct execution *e = &in->executions[r->execution - 1];
 
 	e->len = e->next;
+	e->written_ns = work_clock(CLOCK_REALTIME);
 	in->visible_count = in->execution_count;
 	in->visible = true;
-	in->ended = in->ended || in->ends;
+	in->ended = (in->ended && !in->revived) || in->ends;
+	in->revived = false;
 	h->stats.records++;
 	h->stats.commit_bytes += r->len;
 	h->stats.history_bytes += r->len;

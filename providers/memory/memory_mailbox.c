@@ -68,6 +68,9 @@ static struct message *message_copy(const struct pawl_message *from, uint64_t nu
 		.from = keep_text(sender, &failed),
 		.data = keep_data(from->data, from->len, &failed),
 		.len = from->len,
+		.if_exists = from->if_exists,
+		.at_ns = from->at_ns,
+		.delay_ms = from->delay_ms,
 		.id = keep_text(id, &failed),
 	};
 	if (failed) {
@@ -130,8 +133,8 @@ static int check_start(const struct pawl_message *m, struct pawl_error *err)
 		return bad(err, "an instance id", m->instance);
 	if (!m->name || !text_is_type_name(slice_of(m->name)))
 		return bad(err, "an orchestration type", m->name);
-	if (m->version && !text_is_version(slice_of(m->version)))
-		return bad(err, "a version", m->version);
+	if ((unsigned)m->if_exists > PAWL_IF_EXISTS_REPLACE)
+		return err_set(err, PAWL_EINVALID, "if_exists %d is not known", (int)m->if_exists);
 	return 0;
 }
 
@@ -146,7 +149,9 @@ static int check_names(const struct pawl_message *m, struct pawl_error *err)
 {
 	if (m->kind == PAWL_MESSAGE_START)
 		return check_start(m, err);
-	if ((unsigned)m->kind > PAWL_MESSAGE_REQUEUE)
+	if (m->kind == PAWL_MESSAGE_PUBLISH)
+		return m->name && text_is_topic(slice_of(m->name)) ? 0 : bad(err, "a topic", m->name);
+	if ((unsigned)m->kind > PAWL_MESSAGE_PUBLISH)
 		return err_set(err, PAWL_EINVALID, "message kind %d is not known", (int)m->kind);
 	if (!m->instance || !text_is_instance_id(slice_of(m->instance)))
 		return bad(err, "an instance id", m->instance);
@@ -154,6 +159,12 @@ static int check_names(const struct pawl_message *m, struct pawl_error *err)
 		return bad(err, "an event name", m->name);
 	if (m->kind == PAWL_MESSAGE_REQUEUE && !is_line_number(m->key))
 		return bad(err, "the number of an activity", m->key);
+	if (m->kind == PAWL_MESSAGE_REWIND && !is_line_number(m->key) && !(m->key && strcmp(m->key, "last-good") == 0))
+		return bad(err, "a line", m->key);
+	if (m->kind == PAWL_MESSAGE_RETRY && m->key && !is_line_number(m->key))
+		return bad(err, "the number of a line", m->key);
+	if (m->kind == PAWL_MESSAGE_COMPACT && m->key && !is_line_number(m->key))
+		return bad(err, "a number of executions", m->key);
 	return 0;
 }
 
@@ -163,10 +174,14 @@ static int check_message(const struct memory_provider *p, const struct pawl_mess
 
 	if (rc < 0)
 		return rc;
+	if (m->version && !text_is_version(slice_of(m->version)))
+		return bad(err, "a version", m->version);
 	if (p->read_only)
 		return err_set(err, PAWL_EROFS, "hub '%s' was opened for reading only: nothing can be sent", p->hub->name);
 	if (m->key && !text_is_key(slice_of(m->key)))
 		return bad(err, "an idempotency key", m->key);
+	if (m->at_ns < 0 || m->delay_ms < 0)
+		return err_set(err, PAWL_EINVALID, "a time or delay below zero");
 	if (m->len > 0 && !m->data)
 		return err_set(err, PAWL_EINVALID, "a payload of %zu bytes without data", m->len);
 	if (m->len > p->message_bytes_max)
@@ -175,14 +190,25 @@ static int check_message(const struct memory_provider *p, const struct pawl_mess
 	return 0;
 }
 
-static int reserve(struct hub *h, const char *id, struct instance **out, struct pawl_error *err)
+/* 1: there is nothing to send, it is there. */
+static int reserve(struct hub *h, const struct pawl_message *m, struct instance **out, struct pawl_error *err)
 {
-	if (!id)
+	const char *id = m->instance;
+	const struct instance *in = id ? hub_find(h, id) : NULL;
+
+	if (!id || (in && in->archived && m->if_exists == PAWL_IF_EXISTS_REPLACE))
 		return 0;
-	if (hub_find(h, id))
+	if (in && m->if_exists == PAWL_IF_EXISTS_USE)
+		return 1;
+	if (in)
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", id);
 	*out = hub_add(h, id);
 	return *out ? 0 : err_nomem(err);
+}
+
+static bool is_for_ended(enum pawl_message_kind kind)
+{
+	return kind == PAWL_MESSAGE_PURGE || kind == PAWL_MESSAGE_COMPACT || kind == PAWL_MESSAGE_RESTART || kind == PAWL_MESSAGE_REWIND || kind == PAWL_MESSAGE_RETRY;
 }
 
 static int check_receiver(struct hub *h, const struct pawl_message *m, struct pawl_error *err)
@@ -194,7 +220,7 @@ static int check_receiver(struct hub *h, const struct pawl_message *m, struct pa
 		return rc;
 	if (m->kind == PAWL_MESSAGE_PURGE && !in->archived)
 		return err_set(err, PAWL_ESTATE, "instance '%s' is live: terminate it before it is purged", m->instance);
-	if (m->kind != PAWL_MESSAGE_PURGE && in->ended)
+	if (!is_for_ended(m->kind) && in->ended && !in->revived)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has ended", m->instance);
 	return 0;
 }
@@ -203,10 +229,10 @@ static int send_locked(struct hub *h, const struct pawl_message *from, struct pa
 {
 	struct instance *reserved = NULL;
 	bool start = from->kind == PAWL_MESSAGE_START;
-	int rc = start ? reserve(h, from->instance, &reserved, err) : check_receiver(h, from, err);
+	int rc = start ? reserve(h, from, &reserved, err) : from->kind == PAWL_MESSAGE_PUBLISH ? 0 : check_receiver(h, from, err);
 
-	if (rc < 0)
-		return rc;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	struct message *m = message_copy(from, h->message_count + 1);
 	if (!m) {
 		if (reserved)

@@ -325,6 +325,17 @@ int cli_duration(struct cli *c, enum cli_opt opt, int64_t *ms)
 	return 0;
 }
 
+int cli_later(struct cli *c, struct pawl_message *m)
+{
+	const char *at = c->opt[OPT_AT];
+
+	if (at && c->opt[OPT_AFTER])
+		return cli_usage(c, "--at and --after: one of them");
+	if (at && (text_parse_time(slice_of(at), &m->at_ns) < 0 || m->at_ns <= 0))
+		return cli_usage(c, "--at: '%.60s' is no time such as 2026-11-21T18:00:00Z", at);
+	return cli_duration(c, OPT_AFTER, &m->delay_ms);
+}
+
 int cli_number(struct cli *c, enum cli_opt opt, uint64_t min, uint64_t max, uint64_t *n)
 {
 	const char *text = c->opt[opt];
@@ -455,7 +466,8 @@ int cli_find_hub(struct cli *c)
 int cli_open(struct cli *c, enum cli_access access)
 {
 #if !defined(PAWL_WITH_FS) || PAWL_WITH_FS
-	struct pawl_provider_options options = { .read_only = access == CLI_READ, .allow_volatile = true };
+	struct pawl_provider_options options = { .read_only = access == CLI_READ, .create = access == CLI_CREATE,
+		.allow_volatile = true };
 	int rc = cli_find_hub(c);
 
 	if (rc < 0)

@@ -47,6 +47,10 @@ enum cli_opt {
 	OPT_STATE, OPT_RECORDS, OPT_ACTIVITY, OPT_TAG, OPT_PID, OPT_WORKER, OPT_ITEM, OPT_MESSAGE, OPT_FOR, OPT_FOR_GOOD,
 	OPT_ONCE, OPT_TIMES, OPT_DEAD,
 	OPT_STRICT, OPT_NO_FORK, OPT_DOT, OPT_MERMAID, OPT_TEXT,
+	OPT_FILE, OPT_IF_EXISTS, OPT_CHECK_REPLAY, OPT_DEPTH,
+	OPT_WHERE, OPT_RATE, OPT_KEEP,
+	OPT_AT, OPT_AFTER, OPT_NEWER,
+	OPT_TO, OPT_STEP,
 	OPT_COUNT
 };
 
@@ -116,13 +120,15 @@ int cli_number(struct cli *c, enum cli_opt opt, uint64_t min, uint64_t max, uint
 int cli_values(struct cli *c, enum cli_opt opt, const char ***values) PAWL_MUST_USE;
 /* TEXT, @FILE or -; *data is malloc'd, or NULL when the option was not given. */
 int cli_payload(struct cli *c, enum cli_opt opt, char **data, size_t *len) PAWL_MUST_USE;
+/* --at and --after, of which one may be given. */
+int cli_later(struct cli *c, struct pawl_message *m) PAWL_MUST_USE;
 int cli_check_id(struct cli *c, const char *id) PAWL_MUST_USE;
 int cli_check_ids(struct cli *c) PAWL_MUST_USE; /* all arguments */
 const char *cli_config_path(const struct cli *c); /* NULL: the usual place */
 int cli_load_config(struct cli *c) PAWL_MUST_USE;
 int cli_find_hub(struct cli *c) PAWL_MUST_USE;
 
-enum cli_access { CLI_READ, CLI_SEND };
+enum cli_access { CLI_READ, CLI_SEND, CLI_CREATE }; /* CREATE: as SEND, and an empty hub is made where there is none */
 int cli_open(struct cli *c, enum cli_access access) PAWL_MUST_USE;
 bool cli_has_runtime(const struct cli *c, char *who, size_t size);
 bool cli_sees_runtime(struct cli *c); /* the same, but looked up once for each cli_clock */
@@ -147,6 +153,8 @@ void cli_man_activities(void (*item)(const char *name, const char *text));
 int cli_wait_for(struct cli *c, char **ids, int count, int64_t timeout_ms, bool any, bool test);
 int cli_worst(int a, int b); /* of the ends of several: what a person must look at first */
 int cli_watch_ids(struct cli *c, char **ids, int count, int64_t timeout_ms);
+/* cli_start.c: a start was sent: until it is taken, and what --wait and --follow ask for. before: the execution that was there. */
+int cli_start_sent(struct cli *c, const char *type, char *id, uint64_t before, int64_t timeout_ms) PAWL_MUST_USE;
 int cli_show_version(struct cli *c);
 
 #endif

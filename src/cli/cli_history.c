@@ -33,8 +33,12 @@ static const char *data_label(enum event_type type)
 	case EVENT_ExecutionCompleted:
 	case EVENT_ActivityCompleted:
 	case EVENT_ChildCompleted:
+	case EVENT_EntityReplied:
+	case EVENT_EntityAnswered:
 		return " output: ";
 	case EVENT_KeyValueSet:
+	case EVENT_KeyValueCarried:
+	case EVENT_ValueReceived:
 		return " value: ";
 	default:
 		return " ";
@@ -70,6 +74,10 @@ static void add_ref(struct buf *out, const struct history *h, const struct event
 {
 	if (!(e->fields & FIELD_REF))
 		return;
+	if (e->type == EVENT_ExecutionStarted || e->type == EVENT_ExecutionRewound) {
+		buf_addf(out, e->type == EVENT_ExecutionRewound ? " to line %llu" : " with %llu lines from before,", (unsigned long long)e->ref);
+		return;
+	}
 	if (e->ref >= 1 && e->ref <= h->count && (h->events[e->ref - 1].fields & FIELD_NAME))
 		buf_addf(out, " %.*s", SLICE_FMT(h->events[e->ref - 1].name));
 	buf_addf(out, " (of %llu)", (unsigned long long)e->ref);
@@ -89,20 +97,24 @@ static void add_data(struct buf *out, const struct event *e)
 static void details(struct buf *out, const struct history *h, const struct event *e)
 {
 	bool scheduled = e->type == EVENT_ActivityScheduled || e->type == EVENT_TimerCreated;
+	bool retrying = e->type == EVENT_ActivityRetrying || e->type == EVENT_ChildRetrying;
 
 	add_ref(out, h, e);
 	add_word(out, e, FIELD_NAME, " ", e->name);
 	add_word(out, e, FIELD_VERSION, " ", e->version);
 	add_word(out, e, FIELD_INSTANCE, " instance ", e->instance);
+	add_word(out, e, FIELD_PARENT, " child of ", e->parent);
 	if (e->fields & FIELD_ATTEMPT)
 		buf_addf(out, " attempt %u", e->attempt);
 	if (e->fields & FIELD_ERROR)
 		buf_addf(out, " %.*s%s%.*s", SLICE_FMT(e->error.code), e->error.code.len ? ": " : "",
 			SLICE_FMT(e->error.message));
 	if (e->fields & FIELD_DELAY)
-		add_duration(out, scheduled ? " " : "; again in ", e->delay_ms);
+		add_duration(out, scheduled ? " " : retrying ? "; again in " : " within ", e->delay_ms);
 	if (e->fields & FIELD_UNTIL)
 		add_time(out, " until ", e->until_ns);
+	if (e->fields & FIELD_START_AT)
+		add_time(out, " to begin at ", e->start_at_ns);
 	if (e->type == EVENT_TimerCreated && (e->fields & FIELD_DUE))
 		add_time(out, ", due ", e->due.at_ns);
 	if (e->fields & FIELD_RETRY)

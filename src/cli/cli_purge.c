@@ -7,9 +7,9 @@ static const char *refusal(const struct cli_instance *i)
 	return instance_is_ended(i) ? NULL : "has not ended: terminate it first";
 }
 
-static int purge_now(struct pawl_provider *p, const char *id, struct pawl_error *err)
+static int purge_now(struct cli *c, const char *const *ids, size_t count)
 {
-	return p->ops->purge(p, id, err);
+	return c->provider->ops->purge_all(c->provider, ids, count, &c->err);
 }
 
 static int purge(struct cli *c)
@@ -25,14 +25,15 @@ static int purge(struct cli *c)
 static const struct cli_option options_purge[] = {
 	{ OPT_STATUS, 's', "status", "STATUS,...", "all that ended so instead of ids" },
 	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
-	{ OPT_OLDER_THAN, 0, "older-than", "D", "all that ended longer ago, such as 30d, instead of ids" },
+	SELECT_OPTIONS,
+	RATE_OPTION,
 	{ OPT_YES, 'y', "yes", NULL, "for scripts that give it to every acting verb" },
 	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_purge = {
-	"purge", "remove instances that ended, for good", "ID... | [-s STATUS,...] [-t TYPE] [--older-than D] [--dry-run]",
-	"Their ids are free again. Works with and without a runtime.",
+	"purge", "remove instances that ended, for good", "ID... | [-s STATUS,...] [-t TYPE] [--older-than D] [--where EXPR] [--rate N] [--dry-run]",
+	"Their ids are free again. Works with and without a runtime. What goes by itself is said by retention of the configuration.",
 	options_purge, 0, -1, purge,
 };

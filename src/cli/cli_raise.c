@@ -16,6 +16,8 @@ static int raise_event(struct cli *c)
 	if (rc == 0 && m.key && !text_is_key(slice_of(m.key)))
 		rc = cli_usage(c, "'%.80s' is no key: 1 to 64 of A-Z a-z 0-9 _ : -", m.key);
 	if (rc == 0)
+		rc = cli_later(c, &m);
+	if (rc == 0)
 		rc = cli_payload(c, OPT_DATA, &data, &m.len);
 	m.data = data;
 	if (rc == 0)
@@ -31,11 +33,13 @@ static int raise_event(struct cli *c)
 static const struct cli_option options_raise[] = {
 	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", "what it carries: the text, a file's content, or standard input" },
 	{ OPT_KEY, 'k', "key", "KEY", "the same key again is the same event: it is delivered once" },
+	{ OPT_AFTER, 0, "after", "D", "not before so long after it was taken" },
+	{ OPT_AT, 0, "at", "TIME", "not before this time, as 2026-11-21T18:00:00Z" },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_raise = {
-	"raise", "send an event to an instance", "ID EVENT [-d TEXT|@FILE|-] [-k KEY]",
+	"raise", "send an event to an instance", "ID EVENT [-d TEXT|@FILE|-] [-k KEY] [--after D | --at TIME]",
 	"On return the event is on the disk. Events that come before the instance waits for them are kept in order. The same by "
 	"hand: echo TEXT > HUB/instances/ID/events/EVENT",
 	options_raise, 2, 2, raise_event,

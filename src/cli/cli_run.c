@@ -16,6 +16,7 @@ static int run(struct cli *c)
 		.hub = c->hub,
 		.config = cli_config_path(c),
 		.replay_only = c->opt[OPT_REPLAY_ONLY] != NULL,
+		.check_replay = c->opt[OPT_CHECK_REPLAY] != NULL,
 		.threads_max = (int)threads,
 		.handle_signals = true,
 		.allow_volatile = c->opt[OPT_ALLOW_VOLATILE] != NULL,
@@ -36,13 +37,15 @@ static int run(struct cli *c)
 static const struct cli_option options_run[] = {
 	{ OPT_REPLAY_ONLY, 0, "replay-only", NULL,
 		"keep no stacks: every turn replays its history (to test orchestrations)" },
+	{ OPT_CHECK_REPLAY, 0, "check-replay", NULL,
+		"for development: replay after every turn, and stop with exit code 1 where the code decides something else" },
 	{ OPT_ALLOW_VOLATILE, 0, "allow-volatile", NULL, "also on a file system that a reboot empties" },
 	{ OPT_THREADS, 0, "threads", "N", "at most N activities in threads at once" },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_run = {
-	"run", "run the hub, in the foreground", "[--replay-only] [--allow-volatile] [--threads N]",
+	"run", "run the hub, in the foreground", "[--replay-only] [--check-replay] [--allow-volatile] [--threads N]",
 	"Makes the hub when there is none, takes it over, goes on where it was left, and runs until it gets TERM or INT. HUP "
 	"reads the configuration again (hub, journal, engine and threads_max need a restart), looks for drops and tries what "
 	"is parked. A hub has one runtime at a time: when there is one, the exit code is 75.",

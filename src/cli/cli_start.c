@@ -1,4 +1,5 @@
 /* cli_start.c - `pawl start`: make an instance. */
+#include "cli/control.h"
 #include "cli/instance.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -70,14 +71,14 @@ static bool is_refused(struct cli *c, const char *id)
 }
 
 /* 1: it runs, or is parked (told); 0: not yet; PAWL_ESTATE: it was refused. */
-static int look(struct cli *c, const char *id)
+static int look(struct cli *c, const char *id, uint64_t before)
 {
 	struct cli_instance i;
 	int rc = instance_read(c, id, 0, &i);
 
 	if (rc == 0 && i.note)
 		cli_note(c, "'%s' is %s: %s", id, i.damaged ? "damaged" : "parked", i.note);
-	if (rc == 0 && (i.len > 0 || i.note))
+	if (rc == 0 && (i.len > 0 || i.note) && i.execution > before)
 		rc = 1;
 	instance_release(&i);
 	if (rc == PAWL_ENOTFOUND || (rc == 0 && is_refused(c, id)))
@@ -85,18 +86,22 @@ static int look(struct cli *c, const char *id)
 	return rc;
 }
 
-static int wait_taken(struct cli *c, const char *id)
+static int wait_taken(struct cli *c, const char *type, const char *id, uint64_t before, int64_t since_ns)
 {
+	char why[512];
+
 	int64_t end = c->boot_ms + CLI_TAKEN_MS;
 	char who[64] = "";
 	int rc = 0;
 
 	if (!cli_has_runtime(c, who, sizeof(who))) {
-		note_unknown_type(c, c->args[0], c->opt[OPT_TYPE_VERSION]);
+		note_unknown_type(c, type, c->opt[OPT_TYPE_VERSION]);
 		cli_note(c, "queued: no runtime is using '%s' (start one with `%s run`)", c->hub, c->program);
 		return 0;
 	}
-	while ((rc = look(c, id)) == 0) {
+	while ((rc = look(c, id, before)) == 0) {
+		if (before && control_is_refused(c, "start", id, since_ns, why, sizeof(why)))
+			return err_set(&c->err, PAWL_ESTATE, "'%s' is not replaced: %s", id, why);
 		cli_clock(c);
 		if (c->boot_ms >= end) {
 			cli_note(c, "queued: the runtime (%s) has not taken it within %d s; see its log", who,
@@ -108,7 +113,7 @@ static int wait_taken(struct cli *c, const char *id)
 	return rc < 0 ? rc : 0;
 }
 
-static int print_id(struct cli *c, char *id)
+static int print_id(struct cli *c, const char *type, char *id)
 {
 	static const char *const columns[] = { "ID", NULL };
 	const char *const cells[] = { id };
@@ -122,25 +127,68 @@ static int print_id(struct cli *c, char *id)
 	out_begin(&o, c, columns, false);
 	buf_adds(&json, "{\"v\":1");
 	json_add_member(&json, "id", slice_of(id));
-	json_add_member(&json, "type", slice_of(c->args[0]));
+	json_add_member(&json, "type", slice_of(type));
 	buf_addc(&json, '}');
 	out_record(&o, id, buf_slice(&json), cells);
 	buf_release(&json);
 	return out_end(&o, &c->err);
 }
 
-static int send_start(struct cli *c, const char *id)
+static int parse_if_exists(struct cli *c, enum pawl_message_if_exists *out)
+{
+	static const char *const words[] = { [PAWL_IF_EXISTS_FAIL] = "fail", [PAWL_IF_EXISTS_USE] = "use", [PAWL_IF_EXISTS_REPLACE] = "replace" };
+	const char *word = c->opt[OPT_IF_EXISTS];
+
+	for (unsigned n = 0; n < sizeof(words) / sizeof(words[0]); n++) {
+		if (word && strcmp(word, words[n]) != 0)
+			continue;
+		*out = word ? (enum pawl_message_if_exists)n : PAWL_IF_EXISTS_FAIL;
+		return 0;
+	}
+	return cli_usage(c, "--if-exists is fail, use or replace, not '%.40s'", word);
+}
+
+/* The execution that a replaced one has; 0: there is none, or it has not ended. */
+static uint64_t ended_execution(struct cli *c, const char *id)
+{
+	struct cli_instance i;
+	uint64_t execution = instance_read(c, id, 0, &i) == 0 && instance_is_ended(&i) ? i.execution : 0;
+
+	instance_release(&i);
+	return execution;
+}
+
+/* One that has ended just now is about to be moved to the archive. */
+static int send_replacing(struct cli *c, const struct pawl_message *m, uint64_t *before)
+{
+	int rc = 0;
+
+	for (int n = 0; n < CLI_TAKEN_MS / CLI_TAKEN_LOOK_MS; n++) {
+		*before = m->if_exists == PAWL_IF_EXISTS_REPLACE ? ended_execution(c, m->instance) : 0;
+		rc = c->provider->ops->send(c->provider, m, &c->err);
+		if (rc != PAWL_EEXISTS || !*before)
+			break;
+		cli_sleep_ms(CLI_TAKEN_LOOK_MS);
+	}
+	return rc;
+}
+
+static int send_start(struct cli *c, const char *id, uint64_t *before)
 {
 	struct pawl_message m = { .kind = PAWL_MESSAGE_START, .instance = id, .name = c->args[0],
 		.version = c->opt[OPT_TYPE_VERSION] };
 	char *data = NULL;
-	int rc = cli_payload(c, OPT_INPUT, &data, &m.len);
+	int rc = cli_later(c, &m);
 
+	if (rc == 0)
+		rc = cli_payload(c, OPT_INPUT, &data, &m.len);
 	m.data = data;
+	if (rc == 0)
+		rc = parse_if_exists(c, &m.if_exists);
 	if (rc == 0)
 		rc = cli_open(c, CLI_SEND);
 	if (rc == 0)
-		rc = c->provider->ops->send(c->provider, &m, &c->err);
+		rc = send_replacing(c, &m, before);
 	free(data);
 	return rc;
 }
@@ -159,11 +207,26 @@ static int check(struct cli *c, int64_t *timeout_ms)
 	return rc < 0 ? rc : cli_duration(c, OPT_TIMEOUT, timeout_ms);
 }
 
+int cli_start_sent(struct cli *c, const char *type, char *id, uint64_t before, int64_t timeout_ms)
+{
+	char *ids[] = { id };
+	int rc = wait_taken(c, type, id, before, before ? c->now_ns : 0);
+
+	if (rc < 0)
+		return rc;
+	if (!c->opt[OPT_WAIT] && !c->opt[OPT_FOLLOW])
+		return print_id(c, type, id);
+	cli_note(c, "started '%s'", id);
+	if (c->opt[OPT_FOLLOW])
+		return cli_watch_ids(c, ids, 1, timeout_ms);
+	return cli_wait_for(c, ids, 1, timeout_ms, false, false);
+}
+
 static int start(struct cli *c)
 {
-	char id[ID_SIZE], *ids[] = { id };
+	char id[ID_SIZE];
 	int64_t timeout_ms = -1;
-	bool stays = c->opt[OPT_WAIT] || c->opt[OPT_FOLLOW];
+	uint64_t before = 0;
 	int rc = check(c, &timeout_ms);
 
 	if (rc == 0 && c->opt[OPT_ID])
@@ -171,23 +234,17 @@ static int start(struct cli *c)
 	else if (rc == 0)
 		rc = make_id(c, c->args[0], id);
 	if (rc == 0)
-		rc = send_start(c, id);
-	if (rc == 0)
-		rc = wait_taken(c, id);
-	if (rc < 0)
-		return rc;
-	if (!stays)
-		return print_id(c, id);
-	cli_note(c, "started '%s'", id);
-	if (c->opt[OPT_FOLLOW])
-		return cli_watch_ids(c, ids, 1, timeout_ms);
-	return cli_wait_for(c, ids, 1, timeout_ms, false, false);
+		rc = send_start(c, id, &before);
+	return rc < 0 ? rc : cli_start_sent(c, c->args[0], id, before, timeout_ms);
 }
 
 static const struct cli_option options_start[] = {
 	{ OPT_ID, 0, "id", "ID", "the instance's id (else TYPE and eight digits)" },
 	{ OPT_INPUT, 'i', "input", "TEXT|@FILE|-", "its input: the text, a file's content, or standard input" },
 	{ OPT_TYPE_VERSION, 0, "version", "V", "this version of the orchestration (else the newest)" },
+	{ OPT_AFTER, 0, "after", "D", "Pending for so long, from when it was taken" },
+	{ OPT_AT, 0, "at", "TIME", "Pending until this time, as 2026-11-21T18:00:00Z" },
+	{ OPT_IF_EXISTS, 0, "if-exists", "WHAT", "when the id is taken: fail (exit 5), use (what is there, live or ended), replace (one that has ended goes on with this as its next execution)" },
 	{ OPT_WAIT, 'w', "wait", NULL, "wait until it ends and print its output, as `wait` does" },
 	{ OPT_TIMEOUT, 0, "timeout", "D", "with -w or -f: at most so long, then exit 124; it runs on" },
 	{ OPT_FOLLOW, 'f', "follow", NULL, "show what it does until it ends, as `watch` does" },
@@ -195,8 +252,8 @@ static const struct cli_option options_start[] = {
 };
 
 const struct cli_verb verb_start = {
-	"start", "start an instance of an orchestration", "TYPE [--id ID] [-i TEXT|@FILE|-] [--version V] [-w | -f] [--timeout D]",
+	"start", "start an instance of an orchestration", "TYPE [--id ID] [-i TEXT|@FILE|-] [--version V] [--after D | --at TIME] [--if-exists WHAT] [-w | -f] [--timeout D]",
 	"Prints the id (with -w or -f it goes to standard error). On return the start is on the disk, also when no runtime is "
-	"there yet. An id that is taken, also by an instance that has ended, is exit code 5.",
+	"there yet. An id that is taken, also by an instance that has ended, is exit code 5, unless --if-exists says otherwise.",
 	options_start, 1, 1, start,
 };

@@ -27,6 +27,8 @@ static int suspend(struct cli *c)
 static const struct cli_option options_suspend[] = {
 	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
 	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
+	SELECT_OPTIONS,
+	RATE_OPTION,
 	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
 	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
 	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
@@ -34,7 +36,7 @@ static const struct cli_option options_suspend[] = {
 };
 
 const struct cli_verb verb_suspend = {
-	"suspend", "stop an instance from going on", "ID... | -s STATUS,... | -t TYPE [--yes] [--dry-run] [--reason TEXT]",
+	"suspend", "stop an instance from going on", "ID... | -s STATUS,... | -t TYPE | --where EXPR [--rate N] [--yes] [--dry-run] [--reason TEXT]",
 	"What runs now is finished and kept; nothing new begins until `resume`. Events and finished activities are kept.",
 	options_suspend, 0, -1, suspend,
 };

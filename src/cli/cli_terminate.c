@@ -25,6 +25,8 @@ static int terminate(struct cli *c)
 static const struct cli_option options_terminate[] = {
 	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
 	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
+	SELECT_OPTIONS,
+	RATE_OPTION,
 	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
 	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
 	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
@@ -32,7 +34,7 @@ static const struct cli_option options_terminate[] = {
 };
 
 const struct cli_verb verb_terminate = {
-	"terminate", "end an instance at once", "ID... | -s STATUS,... | -t TYPE [--yes] [--dry-run] [--reason TEXT]",
+	"terminate", "end an instance at once", "ID... | -s STATUS,... | -t TYPE | --where EXPR [--rate N] [--yes] [--dry-run] [--reason TEXT]",
 	"Its code is not asked and does not clean up; activities that run are stopped. It is kept in the archive as Terminated.",
 	options_terminate, 0, -1, terminate,
 };

@@ -10,12 +10,19 @@ struct control {
 	bool archived;             /* it is for instances that have ended */
 	/* NULL, or why it cannot be done to this one: stands behind its id */
 	const char *(*refusal)(const struct cli_instance *i);
-	/* NULL: it is done when the instance is gone */
+	const char *(*refusal_in)(struct cli *c, const struct cli_instance *i); /* or the same with a look into the hub */
+	/* NULL: it is done when the instance is gone, or its next execution there */
 	bool (*is_done)(const struct cli_instance *i);
-	/* without a runtime: the provider's own function, or NULL to leave a message */
-	int (*direct)(struct pawl_provider *p, const char *id, struct pawl_error *err);
+	bool (*is_done_in)(struct cli *c, const struct cli_instance *i);
+	/* without a runtime: what does it to several at once, as the owner; NULL to leave a message */
+	int (*direct)(struct cli *c, const char *const *ids, size_t count);
+	bool all;                  /* live and ended */
+	bool executions;           /* it is done when their next execution is there; with -w they are waited for after that */
+	enum cli_opt key;          /* the option with the message's key; OPT_NONE: it has none */
 };
 
 int control_run(struct cli *c, const struct control *control);
+/* Has the runtime refused such a message for this instance since then (CLOCK_REALTIME)? Why. */
+bool control_is_refused(struct cli *c, const char *kind, const char *id, int64_t since_ns, char *why, size_t size);
 
 #endif

@@ -157,6 +157,11 @@ bool instance_due(const struct cli *c, const struct open_item *item, int64_t *le
 	return true;
 }
 
+void instance_status_version(const struct cli_instance *i, char *out)
+{
+	snprintf(out, INSTANCE_STATUS_VERSION_SIZE, "%llu.%llu", (unsigned long long)i->execution, (unsigned long long)i->view.custom_status_version);
+}
+
 static const char *item_kind(const struct open_item *item)
 {
 	switch (item->type) {
@@ -170,9 +175,29 @@ static const char *item_kind(const struct open_item *item)
 		return "child";
 	case EVENT_EntityCalled:
 		return "entity";
+	case EVENT_ExecutionStarted:
+		return "start";
+	case EVENT_EventScheduled:
+		return "later event";
+	case EVENT_CancelRequested:
+		return "clean-up";
 	default:
-		return "lock";
+		return item->granted ? "unlock" : "lock";
 	}
+}
+
+/* Of a child, or the entity that is called. False: it has none. */
+static bool item_instance(const struct open_item *item, struct buf *out)
+{
+	struct arena arena;
+	struct event e;
+
+	arena_init(&arena, 0);
+	bool has = (item->fields & FIELD_INSTANCE) && open_item_event(item, &e, &arena) == 0;
+	if (has)
+		buf_add_slice(out, e.instance);
+	arena_release(&arena);
+	return has;
 }
 
 static void describe_activity(struct cli *c, const struct cli_instance *i, const struct open_item *item,
@@ -202,10 +227,18 @@ void instance_describe_item(struct cli *c, const struct cli_instance *i, const s
 	buf_adds(out, item_kind(item));
 	if (item->name[0])
 		buf_addf(out, " %s", item->name);
-	if (item->type == EVENT_TimerCreated && due)
+	if (item->type == EVENT_CancelRequested)
+		buf_addf(out, ", %s left", left);
+	else if (item->type != EVENT_ChildScheduled && due)
 		buf_addf(out, left_ms > 0 ? " in %s" : " due", left);
+	if (item->fields & FIELD_INSTANCE) {
+		buf_adds(out, item->type == EVENT_ChildScheduled ? " as " : " of ");
+		(void)item_instance(item, out);
+	}
 	if (item->type != EVENT_ChildScheduled)
 		return;
+	if (item->cancel_requested)
+		buf_adds(out, ", asked to cancel");
 	if (item->attempt > 1)
 		buf_addf(out, ", attempt %u", item->attempt);
 	if (due && left_ms > 0)
@@ -251,7 +284,7 @@ void instance_summary(struct cli *c, const struct cli_instance *i, struct buf *o
 		summary_end(i, out);
 	else if (i->note)
 		buf_addf(out, "parked: %s", i->note);
-	else if (i->view.status == STATUS_PENDING)
+	else if (i->view.status == STATUS_PENDING && !i->view.open)
 		buf_adds(out, "the runtime, to take its start");
 	else if (i->view.suspended)
 		buf_addf(out, "pawl resume%s%s", i->view.reason ? ": " : "", i->view.reason ? i->view.reason : "");
@@ -289,6 +322,10 @@ static void json_item(struct cli *c, const struct cli_instance *i, const struct 
 	json_add_member_u64(out, "seq", item->seq);
 	if (item->name[0])
 		out_add_text(out, "name", item->name);
+	struct buf instance = BUF_INIT;
+	if (item_instance(item, &instance))
+		out_add_text(out, "instance", buf_str(&instance));
+	buf_release(&instance);
 	if (item->type == EVENT_ActivityScheduled || item->type == EVENT_ChildScheduled)
 		json_add_member_u64(out, "attempt", item->attempt);
 	if (instance_due(c, item, &left_ms, &at_ns)) {
@@ -389,6 +426,11 @@ int instance_json(struct cli *c, const struct cli_instance *i, bool full, bool i
 		out_add_time(out, "updated", v->updated_ns);
 	}
 	out_add_text(out, "custom_status", v->custom_status);
+	if (v->custom_status) {
+		char version[INSTANCE_STATUS_VERSION_SIZE];
+		instance_status_version(i, version);
+		out_add_text(out, "status_version", version);
+	}
 	out_add_flag(out, "cancel_requested", v->cancel_requested && !ended);
 	out_add_text(out, "reason", v->reason);
 	out_add_text(out, i->damaged ? "damaged" : "parked", i->note);

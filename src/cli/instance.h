@@ -22,6 +22,9 @@ int instance_read(struct cli *c, const char *id, uint64_t execution, struct cli_
 /* What instance_read does with the text once it is there: parse, fold; damage is noted. For other places that texts come from. */
 int instance_fold(struct cli *c, struct cli_instance *i) PAWL_MUST_USE;
 void instance_release(struct cli_instance *i);
+/* "EXECUTION.NUMBER": higher each time that it has set its status. */
+#define INSTANCE_STATUS_VERSION_SIZE 48
+void instance_status_version(const struct cli_instance *i, char *out);
 const char *instance_status(const struct cli_instance *i); /* "Running" ..., "Damaged" */
 bool instance_is_ended(const struct cli_instance *i);
 /* How it ended, as an exit code; -1 while it has not. */
@@ -39,13 +42,36 @@ void instance_describe_item(struct cli *c, const struct cli_instance *i, const s
 /* By the boot's clock when it was set in this boot, else by the wall clock (I9). false: nobody knows. */
 bool instance_due(const struct cli *c, const struct open_item *item, int64_t *left_ms, int64_t *at_ns);
 
-/* Which instances: -s STATUS,..., -t TYPE, --since D, --older-than D. */
+/* where.c: FIELD OP VALUE, several joined by "and". */
+#define WHERE_TERMS_MAX 16
+#define WHERE_VALUE_MAX 255
+struct where {
+	struct where_term {
+		const struct where_field *field;
+		enum where_op { WHERE_IS, WHERE_IS_NOT, WHERE_HAS } op;
+		char key[65], value[WHERE_VALUE_MAX + 1];
+	} terms[WHERE_TERMS_MAX];
+	size_t count;
+};
+int where_parse(struct cli *c, const char *text, struct where *w) PAWL_MUST_USE;
+/* 1, 0, or PAWL_E... */
+int where_matches(struct cli *c, const struct where *w, const struct cli_instance *i) PAWL_MUST_USE;
+
+/* Beside -s and -t, whose texts are the verb's own. */
+#define SELECT_OPTIONS \
+	{ OPT_SINCE, 0, "since", "D", "of them those in which something happened in the last 30s, 2h, 7d ..." }, \
+	{ OPT_OLDER_THAN, 0, "older-than", "D", "of them those in which nothing happened for so long" }, \
+	{ OPT_WHERE, 0, "where", "EXPR", "of them those for which this holds, such as 'kv.site=7 and status~wait' (`pawl list --help`)" }
+#define RATE_OPTION { OPT_RATE, 0, "rate", "N", "at most so many a second" }
+
+/* Which instances: -s STATUS,..., -t TYPE, --since D, --older-than D, --where EXPR. */
 struct select {
 	unsigned statuses;   /* bit for each enum instance_status; 0 = any */
 	bool damaged, parked, any_status;
 	bool wants_ended;    /* the archive must be looked at */
 	const char *type;
 	int64_t since_ns, before_ns; /* of the last change; 0 = any */
+	struct where where;
 };
 int select_parse(struct cli *c, struct select *s) PAWL_MUST_USE;
 bool select_matches(const struct select *s, const struct cli_instance *i);

@@ -50,6 +50,8 @@ int select_parse(struct cli *c, struct select *s)
 		rc = cli_duration(c, OPT_SINCE, &since);
 	if (rc == 0)
 		rc = cli_duration(c, OPT_OLDER_THAN, &older);
+	if (rc == 0 && c->opt[OPT_WHERE])
+		rc = where_parse(c, c->opt[OPT_WHERE], &s->where);
 	/* longer than the clock reaches back is for ever */
 	s->since_ns = since >= 0 && since < c->now_ns / 1000000 ? c->now_ns - since * 1000000 : 0;
 	s->before_ns = older < 0 ? 0 : older < c->now_ns / 1000000 ? c->now_ns - older * 1000000 : 1;
@@ -58,7 +60,7 @@ int select_parse(struct cli *c, struct select *s)
 
 bool select_is_given(const struct cli *c)
 {
-	return c->opt[OPT_STATUS] || c->opt[OPT_TYPE] || c->opt[OPT_OLDER_THAN];
+	return c->opt[OPT_STATUS] || c->opt[OPT_TYPE] || c->opt[OPT_OLDER_THAN] || c->opt[OPT_SINCE] || c->opt[OPT_WHERE];
 }
 
 static bool status_matches(const struct select *s, const struct cli_instance *i)
@@ -97,8 +99,11 @@ static int visit_id(void *arg, const char *id)
 	int rc = instance_read(v->c, id, 0, &i);
 	if (rc == PAWL_ENOTFOUND)
 		rc = 0; /* purged since */
-	else if (rc == 0 && select_matches(v->select, &i))
-		rc = v->each(v->arg, &i);
+	else if (rc == 0 && select_matches(v->select, &i)) {
+		rc = where_matches(v->c, &v->select->where, &i);
+		if (rc > 0)
+			rc = v->each(v->arg, &i);
+	}
 	instance_release(&i);
 	return rc;
 }

@@ -7,6 +7,9 @@
  *	                                │                                            │
  *	                                └── Pending: Canceled, without the code       └── CancelDeadlinePassed: Canceled
  *
+ * Code that was not told of the cut must not go on as if what it waited for had come (pawl_any gives a task, pawl_sleep nothing): with
+ * the next thing that it decides, and with its end, it is Canceled. It is told by whatever shows it the failure, and by asking for it.
+ *
  * The cut is a decision like those of the code: it comes at the same place in every replay, as the request is in the history
  * and shields are the code's.
  */
@@ -42,6 +45,7 @@ bool cancel_takes_effect(struct execution *x)
 		any = true;
 	}
 	x->cancel_due = !any;
+	x->cut_unseen = any;
 	return any;
 }
 
@@ -50,6 +54,7 @@ void cancel_end(struct execution *x)
 	const struct carry *c = &x->carry;
 	struct event e = { .type = EVENT_ExecutionCanceled, .fields = c->has_reason ? FIELD_REASON : 0u, .reason = c->reason };
 
+	cancel_told(x);
 	decide(x, &e);
 	x->ended = true;
 	execution_halt(x);
@@ -57,13 +62,17 @@ void cancel_end(struct execution *x)
 
 bool pawl_is_cancelled(pawl_ctx *ctx)
 {
-	return execution_of(ctx)->cancel_requested;
+	struct execution *x = execution_of(ctx);
+
+	cancel_told(x);
+	return x->cancel_requested;
 }
 
 const char *pawl_cancel_reason(pawl_ctx *ctx)
 {
-	const struct execution *x = execution_of(ctx);
+	struct execution *x = execution_of(ctx);
 
+	cancel_told(x);
 	return !x->cancel_requested ? NULL : x->carry.has_reason ? x->carry.reason.data : "";
 }
 

@@ -110,7 +110,7 @@ static void next_raised(struct execution *x, struct slice name, const struct rai
 	struct event *e = carry_event(x);
 
 	e->type = EVENT_EventRaised;
-	e->fields = r->fields;
+	e->fields = r->fields & ~(uint32_t)FIELD_REF; /* the line that it was scheduled in is of this one */
 	e->seq = r->seq;
 	e->name = name;
 	e->data = r->fields & FIELD_DATA ? r->data : SLICE_NONE;

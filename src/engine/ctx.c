@@ -200,14 +200,6 @@ pawl_task *pawl_event(pawl_ctx *ctx, const char *name)
 
 /* ---- waiting ---- */
 
-/* The code sees how a task ended. */
-static void see(struct execution *x, pawl_task *task)
-{
-	task->seen = true;
-	if (task->state == TASK_FAILED)
-		x->failure = task->failure;
-}
-
 const char *pawl_await(pawl_ctx *ctx, pawl_task *task)
 {
 	struct execution *x = execution_of(ctx);
@@ -217,7 +209,7 @@ const char *pawl_await(pawl_ctx *ctx, pawl_task *task)
 		return NULL;
 	}
 	tasks_wait(x, task);
-	see(x, task);
+	tasks_see(x, task);
 	return pawl_result(task);
 }
 
@@ -231,9 +223,14 @@ const char *pawl_call(pawl_ctx *ctx, const char *activity, const char *input)
 	return pawl_call_with(ctx, activity, input, NULL);
 }
 
+/* Not pawl_await, which would tell of a cut: nothing comes back from here. */
 void pawl_sleep(pawl_ctx *ctx, int64_t delay_ms)
 {
-	(void)pawl_await(ctx, pawl_timer(ctx, delay_ms));
+	struct execution *x = execution_of(ctx);
+	pawl_task *task = pawl_timer(ctx, delay_ms);
+
+	tasks_wait(x, task);
+	tasks_see(x, task);
 }
 
 static bool has_null(pawl_task *const *tasks, size_t count)
@@ -252,6 +249,8 @@ pawl_task *pawl_first_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count)
 	if (!tasks || count == 0)
 		return NULL;
 	pawl_task *first = tasks_first_done(tasks, count);
+	if (first && x->cut_unseen && first->canceled)
+		decide_refused(x, first->failure); /* a loop that looks at nothing else has an end */
 	if (!first && has_null(tasks, count))
 		first = tasks_failed(x, EVENT_UNKNOWN, &no_task);
 	while (!first) {
@@ -259,7 +258,7 @@ pawl_task *pawl_first_of(pawl_ctx *ctx, pawl_task *const *tasks, size_t count)
 			replay_next_turn(x);
 		first = tasks_first_done(tasks, count);
 	}
-	see(x, first);
+	tasks_see(x, first);
 	return first;
 }
 
@@ -339,6 +338,8 @@ bool pawl_is_done(const pawl_task *task)
 /* Who has read it has seen it: an event is used up. A task is the execution's own memory, never constant. */
 const char *pawl_result(const pawl_task *task)
 {
+	if (task && task->state == TASK_FAILED)
+		cancel_told(task->x);
 	if (!task || task->state != TASK_DONE)
 		return NULL;
 	((pawl_task *)(uintptr_t)task)->seen = true;
@@ -352,7 +353,10 @@ size_t pawl_result_len(const pawl_task *task)
 
 const pawl_failure *pawl_task_failure(const pawl_task *task)
 {
-	return !task ? &no_task : task->state == TASK_FAILED ? task->failure : NULL;
+	if (!task || task->state != TASK_FAILED)
+		return task ? NULL : &no_task;
+	cancel_told(task->x);
+	return task->failure;
 }
 
 /* ---- how it ends ---- */
@@ -419,6 +423,7 @@ int pawl_continue_as_new(pawl_ctx *ctx, const char *input)
 
 const pawl_failure *pawl_failed(pawl_ctx *ctx)
 {
+	cancel_told(execution_of(ctx));
 	return execution_of(ctx)->failure;
 }
 

@@ -32,10 +32,23 @@ static void record(struct execution *x, const struct event *e)
 	if (event_copy(out, e, &x->turn_arena) < 0)
 		execution_stop(x, PAWL_ENOMEM, "out of memory in instance '%s'", x->id);
 	out->seq = ++x->seq;
+	decide_count(x, out);
+}
+
+/* The same while replaying: what is read back is what was recorded. A line is counted with what it is around its payload. */
+void decide_count(struct execution *x, const struct event *e)
+{
+	x->bytes += HISTORY_LINE_BYTES + (e->data.data ? e->data.len : e->data_len);
+	if (e->fields & FIELD_STATUS)
+		x->bytes += e->status.len;
+	if (e->fields & FIELD_ERROR)
+		x->bytes += e->error.message.len + e->error.details.len;
 }
 
 uint64_t decide(struct execution *x, const struct event *e)
 {
+	if (x->cut_unseen)
+		cancel_end(x);
 	if (x->live)
 		record(x, e);
 	else
@@ -55,6 +68,11 @@ const pawl_failure *decide_limit(struct execution *x)
 		return failure_make(x, "system", "history-limit",
 				    "over the limit of %d events in one history (PAWL_HISTORY_EVENTS_MAX)",
 				    PAWL_HISTORY_EVENTS_MAX);
+	if (x->bytes >= PAWL_HISTORY_BYTES_MAX)
+		return failure_make(x, "system", "history-limit",
+				    "over the limit of %d bytes in one history (PAWL_HISTORY_BYTES_MAX): "
+				    "continue as new before",
+				    PAWL_HISTORY_BYTES_MAX);
 	return NULL;
 }
 

@@ -47,6 +47,7 @@ struct engine_options {
 	size_t stack_bytes;   /* 0 = PAWL_STACK_BYTES */
 	size_t memory_max;    /* of what pawl_alloc and results may take; 0 = 16 MiB */
 	uint32_t events_buffered_max; /* 0 = PAWL_EVENTS_BUFFERED_MAX */
+	uint64_t history_bytes_max;   /* events from outside are refused from there on; 0 = PAWL_HISTORY_BYTES_MAX */
 	/* Load a payload that was spilled to a file; *out malloc'd. */
 	int (*load_spill)(void *arg, const char *instance, const char *file, char **out, size_t *len, struct pawl_error *err);
 	/* pawl_log lines, not while replaying. */
@@ -118,5 +119,13 @@ const struct mismatch *execution_mismatch(const struct execution *x);
 /* Can it take another turn as it is (resident stack), or must it be made anew from history? */
 bool execution_is_resident(const struct execution *x);
 size_t execution_memory(const struct execution *x); /* bytes, for reports */
+
+/* ---- retry.c: pure, for activities here and for children in the runtime ---- */
+
+/* Is there another attempt after `attempt` failed, and how long to wait for it? random is used for jitter. */
+bool retry_decide(const struct retry_policy *p, const struct failure *f, uint32_t attempt, int64_t elapsed_ms,
+                  uint64_t random, int64_t *delay_ms);
+/* delay_ms from the given instant, on both clocks, saturating. */
+void retry_due(struct due *due, const struct turn *t, int64_t time_ns, int64_t delay_ms);
 
 #endif

@@ -156,6 +156,7 @@ static void run(struct execution *x, const struct raised *r)
 	x->output = SLICE_NONE;
 	x->end_failure = NULL;
 	const pawl_failure *f = outcome(x, x->fn(ctx_of(x), line ? line + 1 : ""));
+	cancel_told(x); /* entity_run looks at it */
 	x->carry.wanted = false;
 	if (!f && op.state && pawl_set(ctx_of(x), KEY_STATE, op.state) < 0)
 		f = x->failure;

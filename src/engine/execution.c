@@ -60,6 +60,8 @@ static void body(void *arg)
 
 	replay_next_turn(x);
 	int rc = entity_is(x) ? entity_run(x) : x->fn(ctx_of(x), x->input);
+	if (x->cut_unseen)
+		cancel_end(x);
 	if (rc == 0) {
 		end_completed(x);
 		return;
@@ -116,6 +118,8 @@ int execution_new(struct execution **out, const char *id, uint64_t number, pawl_
 		x->options.memory_max = ENGINE_MEMORY_MAX;
 	if (!x->options.events_buffered_max)
 		x->options.events_buffered_max = PAWL_EVENTS_BUFFERED_MAX;
+	if (!x->options.history_bytes_max)
+		x->options.history_bytes_max = PAWL_HISTORY_BYTES_MAX;
 	x->number = number;
 	x->fn = fn;
 	x->resident = x->options.resident;
@@ -247,7 +251,9 @@ int execution_verify(struct execution *x, struct pawl_error *err)
 {
 	if (x->ran || !x->history)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has no history that was not replayed", x->id);
-	return enter(x, err);
+	const struct history *h = x->history;
+	int rc = enter(x, err);
+	return rc == 0 ? replay_check_end(x, h, err) : rc;
 }
 
 const struct mismatch *execution_mismatch(const struct execution *x)

@@ -196,6 +196,9 @@ static enum message_result admit_raised(struct execution *x, struct message *m)
 	if (x->seq >= PAWL_HISTORY_EVENTS_MAX)
 		return refuse(x, m, "over the limit of %d events in one history (PAWL_HISTORY_EVENTS_MAX)",
 			      PAWL_HISTORY_EVENTS_MAX);
+	if (x->bytes >= x->options.history_bytes_max)
+		return refuse(x, m, "over the limit of %llu bytes in one history (limits.history_bytes_max)",
+			      (unsigned long long)x->options.history_bytes_max);
 	if (q && q->waits)
 		return MESSAGE_TAKEN;
 	if (q && q->count >= x->options.events_buffered_max)
@@ -346,6 +349,7 @@ static void take(struct execution *x, struct message *m)
 	}
 	m->why = NULL;
 	m->result = MESSAGE_TAKEN;
+	decide_count(x, e);
 	incoming_apply(x, e); /* may end the execution and not return */
 }
 

@@ -19,6 +19,7 @@
 
 #define ENGINE_MEMORY_MAX ((size_t)16 * 1024 * 1024)
 #define FAILURE_MESSAGE_MAX 4096
+#define HISTORY_LINE_BYTES 128 /* what a line takes beside its payload, about */
 #define FAILURE_DETAILS_MAX PAWL_SPILL_BYTES
 #define FAILURE_CODE_MEMORY "memory-limit"
 #define ENGINE_TIME_MAX_NS (INT64_C(9214646400) * 1000000000) /* 2262-01-01, the last new year that nanoseconds hold */
@@ -46,6 +47,7 @@ enum task_state { TASK_OPEN, TASK_DONE, TASK_FAILED };
 
 struct pawl_task {
 	enum event_type type; /* what began it: ActivityScheduled, TimerCreated, EventSubscribed ... */
+	struct execution *x;
 	enum task_state state;
 	bool seen;            /* a wait has returned it: an event it took is used up */
 	bool canceled;        /* by this code, or with it */
@@ -62,6 +64,9 @@ struct pawl_task {
 	int64_t scheduled_ns; /* or given new attempts */
 	/* a child, or a detached start: its id */
 	struct slice instance;
+	/* of several tasks; and the groups that it is in, which are open */
+	struct group *group;
+	struct membership *memberships;
 	/* an event wait */
 	struct event_queue *queue;
 	struct pawl_task *prev, *next;
@@ -103,13 +108,14 @@ struct execution {
 	bool turn_open; /* a turn has begun that new decisions belong to */
 	bool pending;   /* it is to begin later */
 	bool cancel_due, shield; /* asked to cancel, and nothing was cut yet; not now */
+	bool cut_unseen; /* the code was cut, and nothing has told it so */
 	int stop_code;  /* PAWL_E...: halted without an end */
 	struct pawl_error *err; /* of the call that runs */
 	struct mismatch mismatch;
 
 	const struct history *history; /* NULL when there is none or it is used up */
 	size_t at;
-	uint64_t seq;
+	uint64_t seq, bytes; /* of history; bytes: about, see decide_count */
 	int64_t time_ns; /* of the turn that was applied last */
 	uint32_t actions, refused; /* in that turn */
 
@@ -195,6 +201,8 @@ bool replay_patch(struct execution *x, struct slice name);
 _Noreturn void replay_patch_missing(struct execution *x, struct slice name);
 /* Ends it if the memory limit struck here when it was recorded: while replaying the limit is higher (E4). */
 void replay_memory_end(struct execution *x);
+/* A replay is over: has it come to the end of this history? 0 or PAWL_ENONDETERMINISM. */
+int replay_check_end(struct execution *x, const struct history *h, struct pawl_error *err) PAWL_MUST_USE;
 
 /* ---- describe.c: are two decisions the same, and how a person sees one ---- */
 
@@ -205,6 +213,8 @@ void decision_describe(char *out, size_t size, const struct event *e);
 
 /* Check the decision against history or make it a new event; its seq. */
 uint64_t decide(struct execution *x, const struct event *e);
+/* One more line of history, be it recorded or new. */
+void decide_count(struct execution *x, const struct event *e);
 /* NULL, or why the code may not decide any more now. */
 const pawl_failure *decide_limit(struct execution *x);
 /* Something was asked for and refused; too often in one turn ends the execution: it may be a loop without an end. */
@@ -221,13 +231,8 @@ size_t incoming_take(struct execution *x);
 
 /* ---- retry.c: pure ---- */
 
-/* Is there another attempt after `attempt` failed, and how long to wait for it? random is used for jitter. */
-bool retry_decide(const struct retry_policy *p, const struct failure *f, uint32_t attempt, int64_t elapsed_ms,
-                  uint64_t random, int64_t *delay_ms);
 /* NULL when good, else what is wrong with it. Copies nothing but the pointers to codes. */
 const char *retry_convert(struct retry_policy *out, const pawl_retry *in);
-/* delay_ms from the given instant, on both clocks, saturating. */
-void retry_due(struct due *due, const struct turn *t, int64_t time_ns, int64_t delay_ms);
 
 /* ---- tasks.c ---- */
 
@@ -243,8 +248,17 @@ void tasks_wait(struct execution *x, const pawl_task *task);
 void tasks_cancel(struct execution *x, pawl_task *task);
 /* A wait that was done but not asked for: its event goes back to the front. */
 void tasks_put_back(struct execution *x, pawl_task *task);
+/* A wait returns it: the code sees how it ended. */
+void tasks_see(struct execution *x, pawl_task *task);
 /* The one that was done first, or NULL when none is done. */
 pawl_task *tasks_first_done(pawl_task *const *tasks, size_t count);
+
+/* ---- groups.c: tasks made of tasks ---- */
+
+void groups_member_done(struct execution *x, pawl_task *member);
+void groups_seen(struct execution *x, pawl_task *task);
+void groups_cancel(struct execution *x, pawl_task *task);
+void groups_put_back(struct execution *x, pawl_task *task);
 
 /* ---- events.c: external events by name ---- */
 
@@ -278,6 +292,11 @@ void topics_carried(struct execution *x, const struct event *e);
 /* Cut what is open, if that was asked for and is to be now. True: something was. */
 bool cancel_takes_effect(struct execution *x);
 _Noreturn void cancel_end(struct execution *x); /* as Canceled */
+/* The code is told of a failure: it knows that it was cut. */
+static inline void cancel_told(struct execution *x)
+{
+	x->cut_unseen = false;
+}
 
 /* ---- entity.c ---- */
 

@@ -10,6 +10,17 @@
 
 /* ---- ids ---- */
 
+/* In lines that are those of an execution before, an id is as that one has made it. NONE: it is not one of these. */
+static struct slice made_before(const struct execution *x)
+{
+	const struct event *e = !x->live && x->history && x->at < x->history->count && x->seq < x->carry.rewound ? &x->history->events[x->at] : NULL;
+	size_t len = strlen(x->id);
+
+	if (!e || !(e->fields & FIELD_INSTANCE) || e->instance.len <= len || memcmp(e->instance.data, x->id, len) != 0 || e->instance.data[len] != ':')
+		return SLICE_NONE;
+	return e->instance;
+}
+
 /* PARENT:LINE in the first execution, PARENT:EXECUTION-LINE in later ones, as lines count anew there. */
 static const char *make_id(struct execution *x)
 {
@@ -17,6 +28,9 @@ static const char *make_id(struct execution *x)
 
 	replay_pass_markers(x); /* the line's number is known after them only */
 	unsigned long long line = x->seq + 1, number = x->number;
+	struct slice before = made_before(x);
+	if (before.data)
+		return memory_copy(x, before).data;
 	if (number == 1)
 		snprintf(id, sizeof id, "%s:%llu", x->id, line);
 	else

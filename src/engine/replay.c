@@ -14,6 +14,7 @@
  * because of them is new, and belongs to that turn, so it has no time of its own.
  */
 #include "engine/internal.h"
+#include "base/error.h"
 #include <assert.h>
 
 static _Noreturn void mismatch(struct execution *x, uint64_t seq)
@@ -70,8 +71,10 @@ static size_t next_due(const struct execution *x)
 /* They count as the actions that they were: limits must strike where they did. */
 static void pass_markers(struct execution *x, size_t end)
 {
-	for (; x->at < end; x->at++, x->seq++, x->actions++)
+	for (; x->at < end; x->at++, x->seq++, x->actions++) {
 		patch_passed(x, x->history->events[x->at].name);
+		decide_count(x, &x->history->events[x->at]);
+	}
 }
 
 void replay_memory_end(struct execution *x)
@@ -105,6 +108,7 @@ void replay_decision(struct execution *x, const struct event *e)
 	}
 	x->at++;
 	x->seq++;
+	decide_count(x, recorded);
 }
 
 void replay_pass_markers(struct execution *x)
@@ -123,7 +127,7 @@ bool replay_patch(struct execution *x, struct slice name)
 	if (at == h->count || h->events[at].type != EVENT_PatchMarked || !slice_eq(h->events[at].name, name))
 		return false;
 	pass_markers(x, at);
-	x->at++;
+	decide_count(x, &h->events[x->at++]);
 	x->seq++;
 	x->actions++;
 	return true;
@@ -138,6 +142,22 @@ void replay_patch_missing(struct execution *x, struct slice name)
 	mismatch(x, x->seq + 1);
 }
 
+int replay_check_end(struct execution *x, const struct history *h, struct pawl_error *err)
+{
+	size_t at = x->at;
+
+	while (at < h->count && may_be_passed(&h->events[at]))
+		at++;
+	if (at == h->count || ended_by_memory(&h->events[at]))
+		return 0;
+	struct mismatch *m = &x->mismatch;
+	m->seq = h->events[at].seq;
+	decision_describe(m->expected, sizeof m->expected, &h->events[at]);
+	snprintf(m->actual, sizeof m->actual, "%s before it", x->ended ? "ended" : "stopped");
+	x->stop_code = PAWL_ENONDETERMINISM;
+	return err_set(err, x->stop_code, "history line %llu has %s, but the code %s", (unsigned long long)m->seq, m->expected, m->actual);
+}
+
 static void apply_turn(struct execution *x, const struct event *e)
 {
 	const struct event *end = x->history->events + x->history->count;
@@ -146,6 +166,7 @@ static void apply_turn(struct execution *x, const struct event *e)
 	do {
 		x->at++;
 		x->seq++;
+		decide_count(x, e);
 		incoming_apply(x, e++);
 	} while (e < end && event_type_class(e->type) & EVENT_IN && !e->has_time);
 }
@@ -232,6 +253,7 @@ static void apply_delivered(struct execution *x, const struct event *e)
 	if (e->has_time)
 		x->time_ns = e->time_ns;
 	x->seq++;
+	decide_count(x, e);
 	incoming_apply(x, e);
 }
 

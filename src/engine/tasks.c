@@ -19,6 +19,7 @@ pawl_task *tasks_new(struct execution *x, enum event_type type)
 	pawl_task *task = memory_alloc(x, sizeof *task);
 
 	task->type = type;
+	task->x = x;
 	return task;
 }
 
@@ -81,6 +82,7 @@ void tasks_complete(struct execution *x, pawl_task *task, struct slice result)
 	task->state = TASK_DONE;
 	task->result = result;
 	task->order = ++x->order;
+	groups_member_done(x, task);
 }
 
 void tasks_fail(struct execution *x, pawl_task *task, const pawl_failure *f)
@@ -89,6 +91,18 @@ void tasks_fail(struct execution *x, pawl_task *task, const pawl_failure *f)
 	task->result = SLICE_NONE;
 	task->failure = f;
 	task->order = ++x->order;
+	groups_member_done(x, task);
+}
+
+void tasks_see(struct execution *x, pawl_task *task)
+{
+	bool again = task->seen;
+
+	task->seen = true;
+	if (task->group && !again)
+		groups_seen(x, task);
+	if (task->state == TASK_FAILED)
+		x->failure = task->failure;
 }
 
 void tasks_wait(struct execution *x, const pawl_task *task)
@@ -122,6 +136,10 @@ void tasks_cancel(struct execution *x, pawl_task *task)
 {
 	if (task->state != TASK_OPEN)
 		return;
+	if (task->group) { /* which ends with its members */
+		groups_cancel(x, task);
+		return;
+	}
 	decide_drop(x, task); /* no limit is looked at: there are at most as many as tasks */
 	if (task->queue)
 		events_drop_wait(task);
@@ -133,6 +151,8 @@ void tasks_put_back(struct execution *x, pawl_task *task)
 {
 	struct raised *r = task->raised;
 
+	if (task->group && !task->seen)
+		groups_put_back(x, task);
 	if (task->state != TASK_DONE || task->seen || !r)
 		return;
 	decide_drop(x, task);

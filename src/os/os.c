@@ -181,20 +181,23 @@ static int names_add(void *arg, const char *name)
 	return 0;
 }
 
-static int remove_in(const struct os *os, int parent, const char *path, int depth);
+static int remove_in(const struct os *os, int parent, const char *path, int depth, unsigned *left);
 
-static int remove_entry(const struct os *os, int fd, const char *name, int depth)
+static int remove_entry(const struct os *os, int fd, const char *name, int depth, unsigned *left)
 {
 	struct os_stat st;
 	int r;
 
 	r = os->stat(os->self, fd, name, &st);
-	if (!r)
-		r = st.type == OS_DIR ? remove_in(os, fd, name, depth - 1) : os->unlink(os->self, fd, name);
+	if (!r && st.type == OS_DIR)
+		r = remove_in(os, fd, name, depth - 1, left);
+	else if (!r)
+		r = os->unlink(os->self, fd, name);
+	*left -= *left > 0;
 	return r == -ENOENT ? 0 : r;
 }
 
-static int remove_contents(const struct os *os, int fd, int depth)
+static int remove_contents(const struct os *os, int fd, int depth, unsigned *left)
 {
 	struct names *names = malloc(sizeof(*names));
 	int r = names ? 0 : -ENOMEM;
@@ -207,7 +210,7 @@ static int remove_contents(const struct os *os, int fd, int depth)
 		if (r || !names->len)
 			break;
 		for (size_t at = 0; !r && at < names->len; at += strlen(names->text + at) + 1)
-			r = remove_entry(os, fd, names->text + at, depth);
+			r = *left ? remove_entry(os, fd, names->text + at, depth, left) : 1;
 	}
 	free(names);
 	return r;
@@ -215,7 +218,7 @@ static int remove_contents(const struct os *os, int fd, int depth)
 
 /* Recursion ends with depth. Each level works through its own descriptor, so that a directory that is swapped for a
  * link meanwhile is not followed. */
-static int remove_in(const struct os *os, int parent, const char *path, int depth)
+static int remove_in(const struct os *os, int parent, const char *path, int depth, unsigned *left)
 {
 	int fd, r;
 
@@ -224,14 +227,28 @@ static int remove_in(const struct os *os, int parent, const char *path, int dept
 	fd = os->open(os->self, parent, path, OS_READ | OS_DIRECTORY, 0);
 	if (fd < 0)
 		return fd;
-	r = remove_contents(os, fd, depth);
+	r = remove_contents(os, fd, depth, left);
 	os->close(os->self, fd);
 	return r ? r : os->rmdir(os->self, parent, path);
 }
 
 int os_remove_tree(const struct os *os, int dir, const char *path, int depth)
 {
-	return remove_in(os, dir, path, depth);
+	unsigned left;
+	int r;
+
+	do {
+		left = UINT_MAX;
+		r = remove_in(os, dir, path, depth, &left);
+	} while (r > 0);
+	return r;
+}
+
+int os_remove_some(const struct os *os, int dir, const char *path, int depth, unsigned *left)
+{
+	int r = *left ? remove_entry(os, dir, path, depth + 1, left) : 1;
+
+	return r == -ENOTEMPTY ? 1 : r;
 }
 
 int os_remove_any(const struct os *os, int dir, const char *path)

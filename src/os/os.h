@@ -132,6 +132,8 @@ int os_replace_file(const struct os *os, int dir, const char *path, const void *
 int os_put_file(const struct os *os, int dir, const char *path, const void *data, size_t len, unsigned mode);
 /* Remove a directory and all in it, never following a link, at most depth levels deep. */
 int os_remove_tree(const struct os *os, int dir, const char *path, int depth);
+/* A file or a directory in pieces: at most *left entries, which it counts down. 1: there is more. */
+int os_remove_some(const struct os *os, int dir, const char *path, int depth, unsigned *left);
 #define OS_TREE_DEPTH_MAX 64 /* of what strangers may have made */
 /* Whatever is there, a directory too; 0 also when nothing is. */
 int os_remove_any(const struct os *os, int dir, const char *path);

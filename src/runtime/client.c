@@ -3,6 +3,7 @@
  * the loop answers. A request with nobody waiting belongs to the loop.
  */
 #include "base/error.h"
+#include "runtime/revive.h"
 #include "runtime/runtime.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -19,6 +20,9 @@ struct request {
 	struct pawl_error err;
 	char *output;
 	char id[TEXT_INSTANCE_ID_MAX + 1], name[TEXT_NAME_MAX + 1], message_id[32];
+	char version[TEXT_NAME_MAX + 1]; /* "": the newest */
+	int64_t at_ns, delay_ms;
+	enum pawl_if_exists if_exists;
 	size_t len;
 	bool has_data;
 	char data[];
@@ -97,33 +101,68 @@ static int request_run(struct pawl_runtime *rt, struct request *r, int64_t timeo
 	return answer->code;
 }
 
-int pawl_start(pawl_runtime *rt, const char *type, const char *id, const char *input, bool wait, char *id_out, struct pawl_error *err)
+/* An id for the message, and of it one for an instance that is given none. */
+static int request_name(struct pawl_runtime *rt, struct request *r, const char *type, const char *id, struct pawl_error *err)
 {
-	struct request answer, *r;
-
-	if (!type || !text_is_type_name(slice_of(type)))
-		return err_set(err, PAWL_EINVALID, "orchestration name '%.140s' is not valid", type ? type : "");
-	if (id && !text_is_instance_id(slice_of(id)))
-		return err_set(err, PAWL_EINVALID, "instance id '%.140s' is not valid", id);
-	if (input && strlen(input) > PAWL_PAYLOAD_BYTES_MAX)
-		return err_set(err, PAWL_ETOOBIG, "the input has %zu bytes, the limit is %d", strlen(input), PAWL_PAYLOAD_BYTES_MAX);
-	r = request_new(REQUEST_START, id, type, input, wait);
-	if (!r)
-		return err_nomem(err);
 	uint64_t n;
-	if (rt->os->random(rt->os->self, &n, sizeof(n)) < 0) {
-		free(r);
+
+	if (rt->os->random(rt->os->self, &n, sizeof(n)) < 0)
 		return err_set(err, PAWL_EIO, "cannot draw an id");
-	}
 	snprintf(r->message_id, sizeof(r->message_id), "c:%016llx", (unsigned long long)n);
-	if (!id)
-		snprintf(r->id, sizeof(r->id), "%.100s-%016llx", type, (unsigned long long)n);
-	for (char *c = r->id; !id && *c; c++)
+	if (id)
+		return 0;
+	snprintf(r->id, sizeof(r->id), "%.100s-%016llx", type, (unsigned long long)n);
+	for (char *c = r->id; *c; c++)
 		if (*c == '/' || *c == '.')
 			*c = '-';
+	return 0;
+}
+
+static int check_start(const char *type, const char *input, const pawl_start_options *o, struct pawl_error *err)
+{
+	if (!type || !text_is_type_name(slice_of(type)))
+		return err_set(err, PAWL_EINVALID, "orchestration name '%.140s' is not valid", type ? type : "");
+	if (o->id && !text_is_instance_id(slice_of(o->id)))
+		return err_set(err, PAWL_EINVALID, "instance id '%.140s' is not valid", o->id);
+	if (o->version && !text_is_version(slice_of(o->version)))
+		return err_set(err, PAWL_EINVALID, "version '%.140s' is not valid", o->version);
+	if (o->delay_ms < 0 || o->at_ns < 0)
+		return err_set(err, PAWL_EINVALID, "the time or delay of the start is below zero");
+	if (input && strlen(input) > PAWL_PAYLOAD_BYTES_MAX)
+		return err_set(err, PAWL_ETOOBIG, "the input has %zu bytes, the limit is %d", strlen(input), PAWL_PAYLOAD_BYTES_MAX);
+	return 0;
+}
+
+int pawl_start_with(pawl_runtime *rt, const char *type, const char *input, const pawl_start_options *options,
+                    enum pawl_if_exists if_exists, bool wait, char *id_out, struct pawl_error *err)
+{
+	static const pawl_start_options none;
+	const pawl_start_options *o = options ? options : &none;
+	struct request answer, *r;
+	int rc = check_start(type, input, o, err);
+
+	if (rc < 0)
+		return rc;
+	r = request_new(REQUEST_START, o->id, type, input, wait);
+	if (!r)
+		return err_nomem(err);
+	snprintf(r->version, sizeof(r->version), "%s", o->version ? o->version : "");
+	r->at_ns = o->at_ns;
+	r->delay_ms = o->delay_ms;
+	r->if_exists = if_exists;
+	rc = request_name(rt, r, type, o->id, err);
+	if (rc < 0) {
+		free(r);
+		return rc;
+	}
 	if (id_out)
 		memcpy(id_out, r->id, sizeof(r->id));
 	return request_run(rt, r, -1, &answer, err);
+}
+
+int pawl_start(pawl_runtime *rt, const char *type, const char *id, const char *input, bool wait, char *id_out, struct pawl_error *err)
+{
+	return pawl_start_with(rt, type, input, &(pawl_start_options){ .id = id }, PAWL_EXISTS_FAIL, wait, id_out, err);
 }
 
 int pawl_raise(pawl_runtime *rt, const char *id, const char *event, const char *data, bool wait, struct pawl_error *err)
@@ -289,11 +328,16 @@ static void serve_raise(struct pawl_runtime *rt, struct request *r)
 static void serve_start(struct pawl_runtime *rt, struct request *r)
 {
 	struct pawl_error err = { 0 };
-	struct slice input = r->has_data ? slice_make(r->data, r->len) : SLICE_NONE;
-	int rc = start_post(rt, r->name, NULL, r->id, input, r->message_id, NULL, r, NULL, &err);
+	const struct start_order order = { .type = r->name, .version = r->version[0] ? r->version : NULL, .id = r->id, .message_id = r->message_id,
+		.input = r->has_data ? slice_make(r->data, r->len) : SLICE_NONE, .at_ns = r->at_ns, .delay_ms = r->delay_ms, .request = r };
+	if (r->if_exists == PAWL_EXISTS_REPLACE && revive_is_there(rt, r->id)) {
+		revive_replace(rt, &order);
+		return;
+	}
+	int rc = r->if_exists == PAWL_EXISTS_USE && (instance_get(rt, r->id) || instance_id_is_taken(rt, r->id, NULL) > 0) ? 1 : start_post(rt, &order, NULL, &err);
 
-	if (rc < 0)
-		request_finish(rt, r, rc, "%s", err.text);
+	if (rc != 0)
+		request_finish(rt, r, rc < 0 ? rc : 0, "%s", err.text);
 }
 
 void requests_serve(struct pawl_runtime *rt)
@@ -358,6 +402,7 @@ void requests_close(struct pawl_runtime *rt)
 		request_finish(rt, r, PAWL_ECANCELED, "the runtime stopped");
 		r = next;
 	}
+	revivals_release(rt);
 	close_batch(rt, &rt->next, 0);
 	close_batch(rt, &rt->flying, rt->flying_from);
 	(void)map_each(&rt->instances, close_waiters, rt);

@@ -71,7 +71,7 @@ struct config {
 	struct {
 		uint32_t resident_max;
 		uint64_t stack_bytes, memory_max;
-		bool replay_only;
+		bool replay_only, check_replay;
 	} engine;
 	struct {
 		uint32_t threads_max, processes_max;
@@ -102,6 +102,9 @@ struct config {
 		int after_reboot; /* enum config_after_reboot */
 	} timers;
 	struct {
+		int64_t deadline_ms;
+	} cancel;
+	struct {
 		int64_t grace_ms, timeout_ms, heartbeat_ms;
 		uint64_t log_bytes_max, output_bytes_max;
 		int on_stop;               /* enum config_on_stop */
@@ -109,7 +112,13 @@ struct config {
 	} process;
 	struct {
 		uint32_t events_buffered_max, instances_max;
+		uint64_t history_bytes_max;
 	} limits;
+	struct {
+		int64_t age_ms;            /* all of it: 0 = not looked at */
+		uint32_t count, executions;
+		uint64_t bytes, free_min;
+	} retention;
 	struct config_activity *activities; /* sorted by name */
 	size_t activity_count;
 

@@ -33,7 +33,7 @@ static struct effect *effect_new(struct instance *i, struct open_item *item)
 	if (e) {
 		e->instance = i;
 		e->seq = item->seq;
-		e->is_timer = item->type == EVENT_TimerCreated;
+		e->is_timer = item->type != EVENT_ActivityScheduled;
 		item->owner = e;
 	}
 	return e;
@@ -115,17 +115,38 @@ static void arm_due(struct pawl_runtime *rt, struct effect *e, const struct open
 
 /* ---- an item becomes open, or is loaded as open ---- */
 
-static void begin(struct pawl_runtime *rt, struct instance *i, struct open_item *item, const struct event *event)
+/* What others wait for is the inbox's, or is answered by who was asked. A child is there in the commit that decided it: only
+ * after a start it is made sure of, and when another attempt is due. */
+static bool has_effect(struct pawl_runtime *rt, const struct instance *i, const struct open_item *item, bool look)
 {
-	if (item->type != EVENT_ActivityScheduled && item->type != EVENT_TimerCreated)
-		return; /* event waits are the inbox's */
+	switch (item->type) {
+	case EVENT_ActivityScheduled:
+	case EVENT_TimerCreated:
+	case EVENT_ExecutionStarted:
+	case EVENT_CancelRequested:
+	case EVENT_EventScheduled:
+		return true;
+	case EVENT_ChildScheduled:
+		return item->has_due || (look && child_is_missing(rt, i, item));
+	default:
+		return false;
+	}
+}
+
+/* look: a child may not be there. */
+static void begin(struct pawl_runtime *rt, struct instance *i, struct open_item *item, const struct event *event, bool look)
+{
+	if (!has_effect(rt, i, item, look))
+		return;
 	struct effect *e = effect_new(i, item);
 	if (!e) {
 		log_error("out of memory for an activity of '%s'", i->id);
 		rt->failed = true;
-	} else if (item->has_due && !item->rebooting) {
+	} else if ((item->has_due || item->fields & FIELD_UNTIL) && !item->rebooting) {
 		if (!rt->loading || item->type != EVENT_ActivityScheduled || !work_adopt(rt, e, item))
 			arm_due(rt, e, item);
+	} else if (item->type == EVENT_ChildScheduled) {
+		effect_wait(rt, e, 0);
 	} else {
 		work_start(rt, e, item, event);
 	}
@@ -158,7 +179,24 @@ static void retry_later(struct pawl_runtime *rt, struct open_item *item)
 
 static bool keeps_item(enum event_type type)
 {
-	return type == EVENT_ActivityRetrying || type == EVENT_ActivityRebooting || type == EVENT_ActivityMessageSent;
+	return type == EVENT_ActivityRetrying || type == EVENT_ActivityRebooting || type == EVENT_ActivityMessageSent ||
+	       type == EVENT_ChildRetrying || type == EVENT_ChildCancelRequested || type == EVENT_EntityLockGranted;
+}
+
+static bool is_of_activity(const struct open_item *item)
+{
+	return item->type == EVENT_ActivityScheduled;
+}
+
+/* Its next attempt is another instance; it may have a time already. */
+static void retry_child(struct pawl_runtime *rt, struct instance *i, struct open_item *item)
+{
+	struct effect *e = effect_of(item);
+
+	if (e)
+		arm_due(rt, e, item);
+	else
+		begin(rt, i, item, NULL, false);
 }
 
 static bool is_activity_answer(enum event_type type)
@@ -166,9 +204,17 @@ static bool is_activity_answer(enum event_type type)
 	return type == EVENT_ActivityCompleted || type == EVENT_ActivityFailed;
 }
 
+/* The line that it answers. What an entity tells others names a line of theirs. */
+static struct open_item *answered(const struct instance *i, const struct event *e)
+{
+	bool theirs = e->type == EVENT_EntityAnswered || e->type == EVENT_EntityLockPassed;
+
+	return e->fields & FIELD_REF && !theirs ? view_find(&i->view, e->ref) : NULL;
+}
+
 static void apply(struct pawl_runtime *rt, struct instance *i, const struct event *e)
 {
-	struct open_item *item = e->fields & FIELD_REF ? view_find(&i->view, e->ref) : NULL;
+	struct open_item *item = answered(i, e);
 
 	if (item && is_activity_answer(e->type))
 		activity_over(rt, i, item, e);
@@ -181,7 +227,9 @@ static void apply(struct pawl_runtime *rt, struct instance *i, const struct even
 		return;
 	}
 	item = keeps_item(e->type) ? view_find(&i->view, e->ref) : NULL;
-	if (!item)
+	if (item && e->type == EVENT_ChildRetrying)
+		retry_child(rt, i, item);
+	if (!item || !is_of_activity(item))
 		return;
 	if (event_is_requeue(e))
 		activity_requeued(rt, i, item);
@@ -199,6 +247,8 @@ static void archive(struct pawl_runtime *rt, const char *id)
 
 	if (rt->provider->ops->archive(rt->provider, id, &err) < 0)
 		log_warning("%s; the next start tries again", err.text);
+	else
+		retention_ended(rt, id);
 }
 
 /* Moving directories takes longer than anything else here, and nobody waits for it: it comes when the next commit is on
@@ -222,32 +272,43 @@ static void ended(struct pawl_runtime *rt, struct instance *i)
 	instance_remove(rt, i);
 }
 
-bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct turn *t)
+/* Decisions open something that wants to be begun; so do lines that have a time of their own. */
+static bool may_begin(const struct event *e)
 {
-	for (size_t n = 0; n < t->event_count; n++)
-		apply(rt, i, &t->events[n]);
+	return event_type_class(e->type) & EVENT_DECISION || e->fields & (FIELD_DUE | FIELD_UNTIL | FIELD_START_AT);
+}
+
+bool effects_of(struct pawl_runtime *rt, struct instance *i, const struct event *events, size_t count, bool next)
+{
+	for (size_t n = 0; n < count; n++)
+		apply(rt, i, &events[n]);
+	if (next)
+		return false; /* nothing of it is begun any more */
 	if (status_is_ended(i->view.status)) {
 		ended(rt, i);
 		return true;
 	}
-	if (t->next_count)
-		return false; /* nothing of it is begun any more */
 	/* second, so that what was canceled in the turn that scheduled it never starts */
-	for (size_t n = 0; n < t->event_count; n++) {
-		unsigned class = event_type_class(t->events[n].type);
-		struct open_item *item = class & EVENT_DECISION ? view_find(&i->view, t->events[n].seq) : NULL;
+	for (size_t n = 0; n < count; n++) {
+		struct open_item *item = may_begin(&events[n]) ? view_find(&i->view, events[n].seq) : NULL;
 		if (item && !item->owner)
-			begin(rt, i, item, &t->events[n]);
+			begin(rt, i, item, &events[n], false);
 	}
 	inbox_attend(rt, i);
 	return false;
 }
 
+void effects_of_open(struct pawl_runtime *rt, struct instance *i)
+{
+	for (struct open_item *item = i->view.open; item; item = item->next)
+		if (!item->owner)
+			begin(rt, i, item, NULL, true);
+}
+
 void effects_resume(struct pawl_runtime *rt, struct instance *i)
 {
 	works_left_behind(rt, i->id, i->execution, &i->view);
-	for (struct open_item *item = i->view.open; item; item = item->next)
-		begin(rt, i, item, NULL);
+	effects_of_open(rt, i);
 	inbox_attend(rt, i);
 }
 
@@ -259,34 +320,64 @@ void effects_drop(struct pawl_runtime *rt, struct instance *i)
 
 /* ---- time ---- */
 
+/* What comes of it when its time has come. NULL: out of memory. */
+static struct mail *mail_of(struct pawl_runtime *rt, const struct open_item *item)
+{
+	bool raised = item->type == EVENT_EventScheduled, deadline = item->type == EVENT_CancelRequested;
+	struct mail *m = mail_new(rt, raised ? EVENT_EventRaised : deadline ? EVENT_CancelDeadlinePassed : EVENT_TimerFired);
+	struct event e;
+
+	if (!m || deadline)
+		return m;
+	m->event.ref = item->seq;
+	m->event.fields = FIELD_REF;
+	if (!raised)
+		return m;
+	e = (struct event){ .type = EVENT_UNKNOWN };
+	struct arena arena;
+	arena_init(&arena, 0);
+	int rc = open_item_event(item, &e, &arena);
+	if (rc == 0) {
+		e.type = EVENT_EventRaised;
+		e.fields = (e.fields & (FIELD_NAME | FIELD_DATA | FIELD_KEY | FIELD_FROM)) | FIELD_REF; /* its message id was that of the other line */
+		e.ref = item->seq;
+		e.seq = 0;
+		rc = event_copy(&m->event, &e, &m->arena);
+	}
+	arena_release(&arena);
+	if (rc == 0)
+		return m;
+	mail_free(m);
+	return NULL;
+}
+
 static void fire_timer(struct pawl_runtime *rt, struct effect *e)
 {
 	struct open_item *item = view_find(&e->instance->view, e->seq);
-	struct mail *m;
 
-	if (item && (item->fields & FIELD_UNTIL) && item->until_ns > rt->os->real_ns(rt->os->self)) {
+	if (!item)
+		return;
+	if ((item->fields & FIELD_UNTIL) && item->until_ns > rt->os->real_ns(rt->os->self)) {
 		arm_due(rt, e, item); /* the wall clock was set back meanwhile */
 		return;
 	}
-	m = item ? mail_new(rt, EVENT_TimerFired) : NULL;
-	if (!m) {
+	struct mail *m = mail_of(rt, item);
+	if (m)
+		mail_post(rt, e->instance, m);
+	else
 		effect_wait(rt, e, 1000);
-		return;
-	}
-	m->event.ref = e->seq;
-	m->event.fields = FIELD_REF;
-	mail_post(rt, e->instance, m);
 }
 
 static void fire(struct pawl_runtime *rt, struct effect *e)
 {
-	if (e->is_timer) {
+	struct open_item *item = view_find(&e->instance->view, e->seq);
+
+	if (item && item->type == EVENT_ChildScheduled)
+		child_due(rt, e);
+	else if (e->is_timer)
 		fire_timer(rt, e);
-	} else {
-		struct open_item *item = view_find(&e->instance->view, e->seq);
-		if (item)
-			work_look_again(rt, e, item);
-	}
+	else if (item)
+		work_look_again(rt, e, item);
 }
 
 void effects_fire_due(struct pawl_runtime *rt, int64_t now)
@@ -345,8 +436,8 @@ void effects_poke(struct pawl_runtime *rt)
 
 	for (size_t n = 0; waiting && n < rt->timers.count; n++) {
 		struct effect *e = (struct effect *)rt->timers.nodes[n];
-		struct open_item *item = e->is_timer ? NULL : view_find(&e->instance->view, e->seq);
-		if (item && delay_is_over(rt, item))
+		struct open_item *item = view_find(&e->instance->view, e->seq);
+		if (item && (!e->is_timer || item->type == EVENT_ChildScheduled) && delay_is_over(rt, item))
 			waiting[count++] = e;
 	}
 	for (size_t n = 0; n < count; n++)

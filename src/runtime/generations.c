@@ -15,8 +15,10 @@
  *
  * A loop that never waits: after 100 executions within a second that did nothing but begin the next one, each waits.
  */
+#include "runtime/removal.h"
 #include "runtime/runtime.h"
 #include "base/error.h"
+#include "runtime/revive.h"
 #include <stdlib.h>
 
 #define LOOP_MAX 100
@@ -26,7 +28,6 @@
 #define PAUSES_EACH 10 /* then they are longer */
 #define OLDER_EXECUTIONS 1000        /* are looked at ... */
 #define OLDER_BYTES (8u << 20)       /* ... up to so much of history */
-#define OLDER_FOR_NS 600000000000ll  /* after the start */
 
 struct generation {
 	struct heap_node node; /* first: in rt->pauses while the code may not begin */
@@ -151,6 +152,13 @@ void generations_resume(struct pawl_runtime *rt, int64_t now)
 	}
 }
 
+bool generation_pause(struct pawl_runtime *rt, struct instance *i, int64_t wait_ns)
+{
+	struct generation *g = generation_of(i);
+
+	return g && (g->node.index != 0 || heap_push(&rt->pauses, &g->node, rt->os->boot_ns(rt->os->self) + wait_ns) == 0);
+}
+
 static void pause_next(struct pawl_runtime *rt, struct generation *g, int64_t now)
 {
 	int64_t wait = PAUSE_FIRST_NS * (1 + g->pauses / PAUSES_EACH);
@@ -200,14 +208,19 @@ static void guard_loop(struct pawl_runtime *rt, struct instance *i, const struct
 
 /* ---- the next execution ---- */
 
-/* Answers to lines of the execution before; what comes from outside is for the instance. */
+/* Answers to lines of the execution before, and those lines; what comes from outside is for the instance. */
+static bool is_of_execution(const struct event *e)
+{
+	return e->seq || e->fields & FIELD_REF || e->type == EVENT_CancelDeadlinePassed;
+}
+
 static void drop_answers(struct pawl_runtime *rt, struct instance *i)
 {
 	struct mail **at = &i->mail;
 
 	while (*at) {
 		struct mail *m = *at;
-		if (!(m->event.fields & FIELD_REF)) {
+		if (!is_of_execution(&m->event)) {
 			at = &m->next;
 			continue;
 		}
@@ -217,6 +230,26 @@ static void drop_answers(struct pawl_runtime *rt, struct instance *i)
 		mail_free(m);
 	}
 	i->mail_end = at;
+}
+
+/* Messages that were seen again while the first execution was the newest: until now its own history told which it had. */
+static void drop_taken(struct pawl_runtime *rt, struct instance *i)
+{
+	struct mail **at = &i->mail;
+
+	while (i->loaded && i->execution == 2 && *at) {
+		struct mail *m = *at;
+		if (m->revival || !(m->event.fields & FIELD_ID) || !generation_took(rt, i, m->event.id.data)) {
+			at = &m->next;
+			continue;
+		}
+		*at = m->next;
+		if (!*at)
+			i->mail_end = at;
+		if (m->token)
+			rt->provider->ops->ack(rt->provider, m->token);
+		mail_free(m);
+	}
 }
 
 void generation_next(struct pawl_runtime *rt, struct instance *i, const struct turn *t, size_t bytes)
@@ -234,6 +267,12 @@ void generation_next(struct pawl_runtime *rt, struct instance *i, const struct t
 		rt->failed = true;
 	}
 	drop_answers(rt, i);
-	guard_loop(rt, i, t);
+	drop_taken(rt, i);
+	if (i->reviving)
+		revive_began(rt, i);
+	else
+		guard_loop(rt, i, t);
+	effects_of_open(rt, i); /* what goes over with a time of its own */
+	executions_continued(rt, i);
 	inbox_attend(rt, i);
 }

@@ -1,7 +1,8 @@
 /* inbox.c - messages from outside: what the provider's mailbox gives becomes mail of an instance. */
 #include "base/crc32c.h"
 #include "base/error.h"
-#include "runtime/runtime.h"
+#include "runtime/deliver.h"
+#include "runtime/revive.h"
 #include <stdlib.h>
 
 static void on_mailbox(void *arg, unsigned events)
@@ -77,47 +78,88 @@ static bool is_archived(struct pawl_runtime *rt, const char *id)
 	return there;
 }
 
-static int fill_start(struct pawl_runtime *rt, struct mail *m, const char *type, const char *version, struct slice input, const char *message_id)
+void event_set_later(struct pawl_runtime *rt, struct event *e, int64_t at_ns, int64_t delay_ms)
+{
+	bool is_start = e->type == EVENT_ExecutionStarted;
+	struct turn now;
+
+	if (at_ns <= 0 && delay_ms <= 0)
+		return;
+	turn_clock(rt, &now);
+	if (!is_start)
+		e->type = EVENT_EventScheduled;
+	if (at_ns > 0 && is_start) {
+		e->fields |= FIELD_START_AT;
+		e->start_at_ns = at_ns / 1000 * 1000;
+		return;
+	}
+	if (at_ns > 0) {
+		e->fields |= FIELD_UNTIL | FIELD_DUE;
+		e->until_ns = at_ns / 1000 * 1000;
+		delay_ms = at_ns > now.time_ns ? (at_ns - now.time_ns) / 1000000 : 0;
+	} else {
+		e->fields |= FIELD_DELAY | FIELD_DUE;
+		e->delay_ms = delay_ms;
+	}
+	retry_due(&e->due, &now, now.time_ns, delay_ms);
+}
+
+static int fill_start(struct pawl_runtime *rt, struct mail *m, const struct start_order *o)
 {
 	struct event *e = &m->event;
 
-	e->fields = FIELD_NAME | FIELD_VERSION | FIELD_SEED | FIELD_ID | (input.data ? FIELD_DATA : 0);
-	e->name = arena_copy(&m->arena, slice_of(type));
-	e->version = version ? arena_copy(&m->arena, slice_of(version)) : SLICE_NONE;
-	e->id = arena_copy(&m->arena, slice_of(message_id));
-	e->data = arena_copy(&m->arena, input);
-	if (!e->name.data || !e->id.data || (input.data && !e->data.data))
+	e->fields = FIELD_NAME | FIELD_VERSION | FIELD_SEED | FIELD_ID | (o->input.data ? FIELD_DATA : 0);
+	e->name = arena_copy(&m->arena, slice_of(o->type));
+	e->version = o->version ? arena_copy(&m->arena, slice_of(o->version)) : SLICE_NONE;
+	e->id = arena_copy(&m->arena, slice_of(o->message_id));
+	e->data = arena_copy(&m->arena, o->input);
+	event_set_later(rt, e, o->at_ns, o->delay_ms);
+	if (!e->name.data || !e->id.data || (o->input.data && !e->data.data))
 		return PAWL_ENOMEM;
 	return rt->os->random(rt->os->self, e->seed, sizeof(e->seed)) < 0 ? PAWL_EIO : 0;
 }
 
-int start_post(struct pawl_runtime *rt, const char *type, const char *version, const char *id, struct slice input,
-               const char *message_id, void *token, struct request *request, char *id_out, struct pawl_error *err)
+/* Entities run for their operations only, and nothing else may have their ids. */
+static int check_entity(struct pawl_runtime *rt, const char *type, const char *version, const char *id, struct pawl_error *err)
+{
+	const struct pawl_registration *def = registry_orchestration(rt->registry, type, version);
+
+	if (!def || def->entity == id_is_entity(id, type))
+		return 0;
+	return err_set(err, PAWL_EINVALID, def->entity ? "'%s' is an entity: send it operations with pawl signal" :
+	               "'%s' is no entity, and ids that begin with " ENTITY_PREFIX " are for entities", type);
+}
+
+int start_post(struct pawl_runtime *rt, const struct start_order *o, char *id_out, struct pawl_error *err)
 {
 	char made[TEXT_INSTANCE_ID_MAX + 1];
+	const char *id = o->id;
 
 	if (!id) {
-		make_id(made, type, message_id);
+		make_id(made, o->type, o->message_id);
 		id = made;
 	}
 	if (id_out)
 		snprintf(id_out, TEXT_INSTANCE_ID_MAX + 1, "%s", id);
+	int rc = check_entity(rt, o->type, o->version, id, err);
+	if (rc < 0)
+		return rc;
 	/* The commit refuses an id that is taken in the archive; a message is looked up first, as it may be one seen again. */
-	if (instance_get(rt, id) || (token && is_archived(rt, id)))
+	if (instance_get(rt, id) || (o->token && is_archived(rt, id)))
 		return err_set(err, PAWL_EEXISTS, "instance '%s' exists already", id);
 	if (rt->instances.count >= rt->config.limits.instances_max)
 		return err_set(err, PAWL_ETOOBIG, "%zu instances are live, which is the limit (limits.instances_max)", rt->instances.count);
 	struct mail *m = mail_new(rt, EVENT_ExecutionStarted);
 	struct instance *i = m ? instance_add(rt, id) : NULL;
-	if (!i || fill_start(rt, m, type, version, input, message_id) < 0) {
+	if (!i || fill_start(rt, m, o) < 0) {
 		if (i)
 			instance_remove(rt, i);
 		if (m)
 			mail_free(m);
 		return err_nomem(err);
 	}
-	m->token = token;
-	m->request = request;
+	m->token = o->token;
+	m->request = o->request;
 	mail_post(rt, i, m);
 	return 0;
 }
@@ -126,10 +168,11 @@ static void receive_start(struct pawl_runtime *rt, const struct pawl_message *p)
 {
 	struct pawl_error err = { 0 };
 	char id[TEXT_INSTANCE_ID_MAX + 1];
-	struct slice input = p->data ? slice_make(p->data, p->len) : SLICE_NONE;
-	int rc = start_post(rt, p->name, p->version, p->instance, input, p->id, p->token, NULL, id, &err);
+	const struct start_order order = { .type = p->name, .version = p->version, .id = p->instance, .message_id = p->id,
+		.input = p->data ? slice_make(p->data, p->len) : SLICE_NONE, .at_ns = p->at_ns, .delay_ms = p->delay_ms, .token = p->token };
+	int rc = start_post(rt, &order, id, &err);
 
-	if (rc == PAWL_EEXISTS && is_same_start(rt, id, p->id))
+	if (rc == PAWL_EEXISTS && (p->if_exists == PAWL_IF_EXISTS_USE || is_same_start(rt, id, p->id)))
 		rt->provider->ops->ack(rt->provider, p->token);
 	else if (pawl_error_class(rc) == PAWL_CLASS_RETRYABLE)
 		log_error("%s; the start of '%s' is taken at the next start of the runtime", err.text, id);
@@ -149,7 +192,12 @@ static enum event_type event_of(enum pawl_message_kind kind)
 	case PAWL_MESSAGE_TERMINATE: return EVENT_ExecutionTerminated;
 	case PAWL_MESSAGE_REQUEUE: return EVENT_ActivityRetrying;
 	case PAWL_MESSAGE_START:
-	case PAWL_MESSAGE_PURGE: break;
+	case PAWL_MESSAGE_PURGE:
+	case PAWL_MESSAGE_COMPACT: /* removal.c */
+	case PAWL_MESSAGE_RESTART: /* revive.c */
+	case PAWL_MESSAGE_REWIND:
+	case PAWL_MESSAGE_PUBLISH:
+	case PAWL_MESSAGE_RETRY: break;
 	}
 	return EVENT_UNKNOWN;
 }
@@ -192,36 +240,112 @@ static void receive_mail(struct pawl_runtime *rt, const struct pawl_message *p)
 			m->event.fields |= FIELD_DATA;
 			m->event.data = arena_copy(&m->arena, slice_make(p->data, p->len));
 		}
+		event_set_later(rt, &m->event, p->at_ns, p->delay_ms);
 	} else {
 		m->event.reason = keep(m, p->reason, FIELD_REASON);
+		if (p->kind == PAWL_MESSAGE_CANCEL)
+			deliver_set_deadline(rt, &m->event);
 	}
 	m->event.id = keep(m, p->id, FIELD_ID);
 	m->token = p->token;
 	mail_post(rt, i, m);
 }
 
-static void receive_purge(struct pawl_runtime *rt, const struct pawl_message *p)
+static bool begins_execution(struct pawl_runtime *rt, const struct pawl_message *p)
 {
-	struct pawl_error err = { 0 };
-	int rc = rt->committing ? PAWL_EBUSY : rt->provider->ops->purge(rt->provider, p->instance, &err);
-
-	if (rc == PAWL_EBUSY && rt->purge_count < sizeof(rt->purges) / sizeof(rt->purges[0]))
-		rt->purges[rt->purge_count++] = *p; /* as soon as no commit is under way */
-	else if (rc == 0 || rc == PAWL_ENOTFOUND)
-		rt->provider->ops->ack(rt->provider, p->token);
-	else
-		rt->provider->ops->reject(rt->provider, p->token, rc == PAWL_EBUSY ? "too busy, ask again" : err.text);
+	switch (p->kind) {
+	case PAWL_MESSAGE_RESTART:
+	case PAWL_MESSAGE_REWIND:
+	case PAWL_MESSAGE_RETRY:
+		return true;
+	case PAWL_MESSAGE_START:
+		return p->if_exists == PAWL_IF_EXISTS_REPLACE && p->instance && revive_is_there(rt, p->instance);
+	default:
+		return false;
+	}
 }
 
-void inbox_purge_waiting(struct pawl_runtime *rt)
-{
-	size_t count = rt->purge_count;
+/* ---- topics ---- */
 
-	rt->purge_count = 0;
-	for (size_t n = 0; n < count; n++) {
-		struct pawl_message m = rt->purges[n];
-		receive_purge(rt, &m);
+/* A message that several have got: it is removed when all of them have it durable, or cannot have it. */
+struct share {
+	struct pawl_runtime *rt;
+	void *token;
+	size_t count;
+};
+
+void share_drop(struct share *s)
+{
+	if (--s->count > 0)
+		return;
+	if (!s->rt->closing) /* else it comes again at the next start, and whoever has it drops it (I2) */
+		s->rt->provider->ops->ack(s->rt->provider, s->token);
+	free(s);
+}
+
+struct publishing {
+	struct pawl_runtime *rt;
+	const struct pawl_message *message;
+	struct share *share;
+};
+
+/* Each event has an id of its own, as an instance may get two of one message. */
+static struct mail *published_mail(struct publishing *p, const char *event)
+{
+	const struct pawl_message *from = p->message;
+	struct mail *m = mail_new(p->rt, EVENT_EventRaised);
+	const char *id = m ? arena_printf(&m->arena, "%s.%s", from->id, event) : NULL;
+
+	if (!id) {
+		if (m)
+			mail_free(m);
+		return NULL;
 	}
+	m->event.fields = FIELD_ID;
+	m->event.id = slice_of(id);
+	m->event.name = keep(m, event, FIELD_NAME);
+	m->event.from = keep(m, from->from && from->from[0] ? from->from : NULL, FIELD_FROM);
+	if (from->data) {
+		m->event.fields |= FIELD_DATA;
+		m->event.data = arena_copy(&m->arena, slice_make(from->data, from->len));
+	}
+	m->share = p->share;
+	p->share->count++;
+	return m;
+}
+
+static int publish_to(void *arg, struct slice key, void *value)
+{
+	struct publishing *p = arg;
+	struct instance *i = value;
+	struct slice topic = slice_of(p->message->name);
+
+	(void)key;
+	for (const struct view_topic *t = i->view.topics ? view_topic(&i->view, NULL, topic) : NULL; t; t = view_topic(&i->view, t, topic)) {
+		if (!topic_is_first(&i->view, t, topic))
+			continue;
+		struct mail *m = published_mail(p, t->event);
+		if (!m)
+			log_error("out of memory: '%s' does not get what was published under '%s'", i->id, p->message->name);
+		else if (generation_took(p->rt, i, m->event.id.data))
+			mail_free(m);
+		else
+			mail_post(p->rt, i, m);
+	}
+	return 0;
+}
+
+static void receive_publication(struct pawl_runtime *rt, const struct pawl_message *message)
+{
+	struct publishing p = { rt, message, malloc(sizeof(*p.share)) };
+
+	if (!p.share) {
+		log_error("out of memory for what was published under '%s': it is taken at the next start", message->name);
+		return;
+	}
+	*p.share = (struct share){ rt, message->token, 1 };
+	(void)map_each(&rt->instances, publish_to, &p);
+	share_drop(p.share);
 }
 
 static int receive(void *arg, struct pawl_message *p)
@@ -229,10 +353,14 @@ static int receive(void *arg, struct pawl_message *p)
 	struct pawl_runtime *rt = arg;
 
 	rt->active = true;
-	if (p->kind == PAWL_MESSAGE_START)
+	if (begins_execution(rt, p))
+		revive_receive(rt, p);
+	else if (p->kind == PAWL_MESSAGE_START)
 		receive_start(rt, p);
-	else if (p->kind == PAWL_MESSAGE_PURGE)
-		receive_purge(rt, p);
+	else if (p->kind == PAWL_MESSAGE_PURGE || p->kind == PAWL_MESSAGE_COMPACT)
+		removal_receive(rt, p);
+	else if (p->kind == PAWL_MESSAGE_PUBLISH)
+		receive_publication(rt, p);
 	else
 		receive_mail(rt, p);
 	return 0;
@@ -249,6 +377,7 @@ int inbox_look(struct pawl_runtime *rt, struct pawl_error *err)
 	int rc = rt->provider->ops->receive(rt->provider, all, receive, rt, &again, err);
 	rt->again_ns = again < 0 ? rt->again_ns > now ? rt->again_ns : -1 : now + again * 1000000;
 	if (all) {
+		retention_look(rt);
 		rt->rescan_ns = now + (rt->active ? rt->config.drops.rescan_ms : rt->config.drops.rescan_idle_ms) * 1000000;
 		rt->active = false;
 	}

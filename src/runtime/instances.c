@@ -1,6 +1,7 @@
 /* instances.c - the live instances in memory: the table, their mail, their stacks, and loading them at start. */
 #include "runtime/runtime.h"
 #include "base/error.h"
+#include "runtime/revive.h"
 #include <stdlib.h>
 
 /* ---- mail ---- */
@@ -19,14 +20,19 @@ struct mail *mail_new(struct pawl_runtime *rt, enum event_type type)
 
 void mail_free(struct mail *m)
 {
+	if (m->share)
+		share_drop(m->share);
+	revival_free(m->revival);
 	arena_release(&m->arena);
 	free(m);
 }
 
-/* The first lines of an execution that follows another are there, and its code has not run. */
-static bool is_to_begin(const struct pawl_runtime *rt, const struct instance *i)
+/* There are lines that others have put into its history, and its code has not run for them. */
+static bool is_to_go_on(const struct pawl_runtime *rt, const struct instance *i)
 {
-	return i->started && !i->view.begun && !i->view.suspended && !rt->stopping;
+	enum instance_status status = i->view.status;
+
+	return i->started && i->view.unrun && status != STATUS_SUSPENDED && status != STATUS_PENDING && !rt->stopping;
 }
 
 bool instance_is_due(const struct pawl_runtime *rt, const struct instance *i)
@@ -35,7 +41,7 @@ bool instance_is_due(const struct pawl_runtime *rt, const struct instance *i)
 		return false;
 	if (i->mail && i->mail->event.type == EVENT_ExecutionTerminated)
 		return true;
-	return !i->parked && !generation_is_paused(i) && (i->mail || is_to_begin(rt, i));
+	return !i->parked && !generation_is_paused(i) && (i->mail || is_to_go_on(rt, i));
 }
 
 static void make_ready(struct pawl_runtime *rt, struct instance *i)
@@ -48,18 +54,29 @@ static void make_ready(struct pawl_runtime *rt, struct instance *i)
 	rt->ready_end = &i->ready_next;
 }
 
-/* A termination goes in front: it must work on an instance that takes nothing else any more. */
+/* A termination goes in front: it must work on an instance that takes nothing else any more. Behind it, before all that is
+ * not in history, comes what is there already, in order. */
+static struct mail **place_of(struct instance *i, const struct mail *m)
+{
+	struct mail **at = &i->mail;
+
+	if (m->event.type == EVENT_ExecutionTerminated)
+		return at;
+	if (!m->event.seq)
+		return i->mail_end;
+	while (*at && ((*at)->event.seq || (*at)->event.type == EVENT_ExecutionTerminated))
+		at = &(*at)->next;
+	return at;
+}
+
 void mail_post(struct pawl_runtime *rt, struct instance *i, struct mail *m)
 {
-	if (m && m->event.type == EVENT_ExecutionTerminated) {
-		m->next = i->mail;
-		if (!i->mail)
+	if (m) {
+		struct mail **at = place_of(i, m);
+		m->next = *at;
+		if (!*at)
 			i->mail_end = &m->next;
-		i->mail = m;
-	} else if (m) {
-		m->next = NULL;
-		*i->mail_end = m;
-		i->mail_end = &m->next;
+		*at = m;
 	}
 	make_ready(rt, i);
 }
@@ -69,6 +86,17 @@ void mail_post(struct pawl_runtime *rt, struct instance *i, struct mail *m)
 struct instance *instance_get(struct pawl_runtime *rt, const char *id)
 {
 	return map_get(&rt->instances, slice_of(id));
+}
+
+int instance_id_is_taken(struct pawl_runtime *rt, const char *id, struct pawl_error *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	uint64_t execution;
+	int rc = rt->provider->ops->read(rt->provider, id, 0, &text, &len, &execution, err);
+
+	free(text);
+	return rc == PAWL_ENOTFOUND ? 0 : rc == 0 ? 1 : rc;
 }
 
 struct instance *instance_add(struct pawl_runtime *rt, const char *id)
@@ -98,13 +126,14 @@ void instance_remove(struct pawl_runtime *rt, struct instance *i)
 	while (i->mail) {
 		struct mail *m = i->mail;
 		i->mail = m->next;
-		if (m->token)
+		if (m->token && !revival_later(rt, m))
 			rt->provider->ops->reject(rt->provider, m->token, "the instance has ended");
 		if (m->request)
 			request_finish(rt, m->request, PAWL_ESTATE, "instance '%s' has ended", i->id);
 		mail_free(m);
 	}
 	generation_release(rt, i);
+	tail_free(i);
 	view_release(&i->view);
 	free(i->turn);
 	free(i);
@@ -304,6 +333,8 @@ static int resume_one(void *arg, struct slice key, void *value)
 	struct instance *i = value;
 
 	(void)key;
+	if (i->started)
+		executions_continued(arg, i);
 	if (i->started && !i->parked) {
 		effects_resume(arg, i);
 		make_ready(arg, i);

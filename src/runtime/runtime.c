@@ -5,6 +5,7 @@
  *	wait ──►  finished jobs → requests → timers → mailbox → turns → commit → activities ──► maintenance ──► wait
  *	          └── something is left to do: no wait ──┘           └── lend the baton: crew.h
  */
+#include "runtime/revive.h"
 #include "runtime/runtime.h"
 #include "base/error.h"
 #include "os/coro.h"
@@ -73,11 +74,12 @@ static void settle_options(struct pawl_runtime *rt, const pawl_options *o)
 	if (o->threads_max > 0)
 		rt->config.workers.threads_max = (uint32_t)o->threads_max;
 	rt->config.engine.replay_only = rt->config.engine.replay_only || o->replay_only;
+	rt->config.engine.check_replay = rt->config.engine.check_replay || o->check_replay;
 	rt->allow_volatile = rt->config.allow_volatile || o->allow_volatile;
 	rt->handle_signals = o->handle_signals;
 	rt->engine = (struct engine_options){ .resident = !rt->config.engine.replay_only && coro_has_stacks(),
 		.stack_bytes = (size_t)rt->config.engine.stack_bytes, .memory_max = (size_t)rt->config.engine.memory_max,
-		.events_buffered_max = rt->config.limits.events_buffered_max, .load_spill = load_spill, .log = orchestration_log, .arg = rt };
+		.events_buffered_max = rt->config.limits.events_buffered_max, .history_bytes_max = rt->config.limits.history_bytes_max, .load_spill = load_spill, .log = orchestration_log, .arg = rt };
 }
 
 static int open_provider(struct pawl_runtime *rt, const pawl_options *o, struct pawl_error *err)
@@ -133,6 +135,8 @@ static int open_parts(struct pawl_runtime *rt, const pawl_options *o, struct paw
 		return err_set(err, PAWL_EIO, "cannot draw a random number");
 	rc = choose_hub(rt, o, err);
 	if (rc == 0)
+		rc = retention_open(rt, err);
+	if (rc == 0)
 		rc = registry_new(&rt->registry, &rt->config, err);
 	if (rc == 0)
 		rc = open_loop(rt, err);
@@ -161,6 +165,7 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 	map_init(&rt->instances);
 	heap_init(&rt->timers);
 	heap_init(&rt->pauses);
+	heap_init(&rt->prunes);
 	rt->ready_end = &rt->ready;
 	heap_init(&rt->watches);
 	heap_init(&rt->expiries);
@@ -200,6 +205,9 @@ void pawl_close(pawl_runtime *rt)
 	heap_release(&rt->timers);
 	heap_release(&rt->pauses);
 	buf_release(&rt->ended);
+	removal_release(rt);
+	revivals_release(rt);
+	retention_close(rt);
 	if (rt->provider)
 		rt->provider->ops->close(rt->provider);
 	crew_free(rt->crew);
@@ -287,7 +295,7 @@ static void finish_jobs(struct pawl_runtime *rt)
 			commit_finished(rt, &rt->commit_job);
 		else if (job == &rt->maintain_job.job)
 			maintain_finished(rt);
-		else
+		else if (!retention_surveyed(rt, job))
 			work_finished(rt, job);
 		job = next;
 	}
@@ -387,6 +395,8 @@ static void set_timer(struct pawl_runtime *rt)
 			earliest(&at, heap_min(&rt->pauses)->key);
 		earliest(&at, rt->rescan_ns);
 		earliest(&at, rt->again_ns);
+		earliest(&at, removal_next(rt));
+		earliest(&at, retention_next(rt, rt->os->boot_ns(rt->os->self)));
 	} else if (!busy && rt->stop_by_ns > 0) {
 		earliest(&at, rt->stop_by_ns);
 	}
@@ -437,8 +447,9 @@ static int step(struct pawl_runtime *rt, struct pawl_error *err)
 	if (!rt->stopping && !rt->failed)
 		rc = inbox_look(rt, err);
 	works_look(rt, now); /* after the inbox, whose look also tells whether the work queue has changed */
-	if (rt->purge_count && !rt->committing)
-		inbox_purge_waiting(rt);
+	removal_step(rt, now);
+	revivals_step(rt);
+	retention_step(rt, now);
 	works_pump(rt);
 	if (rc == 0)
 		rc = turns_run(rt, err);
@@ -458,6 +469,9 @@ static bool more_to_do(const struct pawl_runtime *rt)
 		return true;
 	if (rt->look || rt->look_all)
 		return !rt->stopping;
+	int64_t now = rt->os->boot_ns(rt->os->self);
+	if (removal_is_due(rt, now) || retention_is_due(rt, now))
+		return true;
 	return !stalled && !rt->committing && !rt->maintaining && (rt->ready || rt->next.count || rt->flying.count);
 }
 

@@ -20,6 +20,7 @@
 #include "history/view.h"
 #include "os/loop.h"
 #include "os/os.h"
+#include "runtime/batch.h"
 #include "runtime/config.h"
 #include "runtime/crash_mark.h"
 #include "runtime/crew.h"
@@ -37,7 +38,9 @@ struct mail {
 	struct mail *next;
 	struct event event;
 	void *token;              /* the provider's, NULL when from inside */
+	struct share *share;      /* or one that it has with others: the last of them removes the message; see inbox.c */
 	struct request *request;  /* somebody waits for it to be durable, or NULL */
+	struct revival *revival;  /* an end that begins the next execution (revive.h), or NULL */
 	struct arena arena;
 };
 
@@ -92,29 +95,13 @@ struct instance {
 	struct generation *generation; /* of one that has continued as new, once it is needed: generations.c */
 	bool loaded;              /* not begun by this run: a crash may have brought back messages that it has taken */
 	bool started;             /* its first lines are durable */
-	bool ready, committing;
+	bool pruning;             /* its older executions are to be looked at: removal.c */
+	bool reviving;            /* the turn under way begins its next execution: revive.h */
+	bool revived;             /* it had ended, and its next execution is not durable yet */
+	bool ready;
+	unsigned committing;      /* entries of it in the batches, until they are durable */
 	enum parked parked;
-};
-
-/* Turns that become durable together. */
-struct batch {
-	struct buf lines;
-	struct batch_entry {
-		struct instance *instance;
-		size_t at, len;
-		size_t next_len;      /* behind them: the first lines of the next execution */
-		bool create, end;
-		void *start_token;
-		struct mail *taken;   /* acked when durable */
-	} *entries;
-	size_t count, cap;
-	struct batch_spill {
-		struct instance *instance;
-		char name[32];
-		char *data;
-		size_t len;
-	} *spills;
-	size_t spill_count, spill_cap;
+	struct tail *tail;        /* where its history will be after these; NULL when there are none */
 };
 
 /* A provider's job on its way through the crew. */
@@ -146,7 +133,9 @@ struct pawl_runtime {
 
 	struct batch next, flying; /* being gathered; being committed */
 	struct buf ended;         /* ids, each with its NUL: to be archived */
-	size_t flying_from, flying_upto; /* the entries that are in the commit under way */
+	size_t flying_from, flying_upto; /* the entries that are in the commit under way: whole groups */
+	unsigned group;           /* of the turn that joined last */
+	unsigned refusals;        /* in a row, of commits whose ids were free a moment before */
 	struct message *messages; /* of the turn that runs */
 	size_t message_cap;
 	struct pawl_record *records;
@@ -189,8 +178,12 @@ struct pawl_runtime {
 	pthread_cond_t request_done;
 	struct request *requests, **requests_end;
 	bool over;                /* no more requests are answered */
-	struct pawl_message purges[64]; /* wait until no commit is under way */
-	size_t purge_count;
+	struct pawl_message *asked; /* purges and compactions: they wait until no commit is under way */
+	size_t asked_count, asked_cap;
+	int64_t asked_after_ns;
+	struct revival *revivals; /* of messages that could not be done yet: revive.c */
+	struct heap prunes;       /* removal.c: older executions, by when they may go */
+	struct retention *retention;
 	bool maintain_failed;
 	bool settling;            /* just started: no attempt begins before what waited in the mailbox is committed */
 	size_t dropped_stacks;    /* since memory was given back */
@@ -204,6 +197,8 @@ struct pawl_runtime {
 /* instances.c */
 struct instance *instance_get(struct pawl_runtime *rt, const char *id);
 struct instance *instance_add(struct pawl_runtime *rt, const char *id);
+/* Of one that is not in the table, is there something in the hub? 1, 0, or an error. */
+int instance_id_is_taken(struct pawl_runtime *rt, const char *id, struct pawl_error *err);
 void instance_remove(struct pawl_runtime *rt, struct instance *i); /* frees it; its mail must be gone */
 int instances_load(struct pawl_runtime *rt, struct pawl_error *err);
 void instances_release(struct pawl_runtime *rt);
@@ -222,16 +217,28 @@ void mail_post(struct pawl_runtime *rt, struct instance *i, struct mail *m);
 int turns_run(struct pawl_runtime *rt, struct pawl_error *err);     /* all that are ready; 0 or a fatal error */
 void commit_finished(struct pawl_runtime *rt, struct provider_job *job);
 void turns_release(struct pawl_runtime *rt);
+void turn_clock(struct pawl_runtime *rt, struct turn *t); /* the times of a turn that begins now */
+
+/* deliver.c: what a turn decides for other instances */
+int deliver_turn(struct pawl_runtime *rt, struct instance *i, struct pawl_error *err) PAWL_MUST_USE; /* its entry is the newest one */
+/* children.c */
+bool child_is_missing(struct pawl_runtime *rt, const struct instance *parent, const struct open_item *item);
+void child_due(struct pawl_runtime *rt, struct effect *e); /* it is to be there now */
+
+void delivered_durable(struct pawl_runtime *rt, struct instance *i, struct slice lines);
 
 /* generations.c */
 void generation_next(struct pawl_runtime *rt, struct instance *i, const struct turn *t, size_t bytes); /* the next execution is durable */
 void generations_resume(struct pawl_runtime *rt, int64_t now); /* those whose pause is over */
 bool generation_is_paused(const struct instance *i);
+bool generation_pause(struct pawl_runtime *rt, struct instance *i, int64_t wait_ns); /* no turn for so long; false: out of memory */
 void generation_release(struct pawl_runtime *rt, struct instance *i);
 bool generation_took(struct pawl_runtime *rt, struct instance *i, const char *message_id); /* it, or one before: not to be taken again */
 
 /* effects.c */
-bool effects_of_turn(struct pawl_runtime *rt, struct instance *i, const struct turn *t); /* they are durable: do them; true = it has ended and i is gone */
+/* They are durable: do them. next: it goes on as another execution. True = it has ended and i is gone. */
+bool effects_of(struct pawl_runtime *rt, struct instance *i, const struct event *events, size_t count, bool next);
+void effects_of_open(struct pawl_runtime *rt, struct instance *i); /* the same for all open items that have none yet */
 void effects_resume(struct pawl_runtime *rt, struct instance *i); /* after loading: for all open items */
 void effects_drop(struct pawl_runtime *rt, struct instance *i);   /* cancel all that is open */
 void effects_fire_due(struct pawl_runtime *rt, int64_t now);
@@ -278,10 +285,41 @@ void reboot_wait(struct pawl_runtime *rt, struct effect *e, const struct open_it
 /* inbox.c */
 int inbox_look(struct pawl_runtime *rt, struct pawl_error *err);
 int inbox_open(struct pawl_runtime *rt, struct pawl_error *err);
-void inbox_purge_waiting(struct pawl_runtime *rt);
 void inbox_attend(struct pawl_runtime *rt, struct instance *i);
-int start_post(struct pawl_runtime *rt, const char *type, const char *version, const char *id, struct slice input,
-               const char *message_id, void *token, struct request *request, char *id_out, struct pawl_error *err);
+struct start_order {
+	const char *type, *version, *id; /* version NULL: the newest; id NULL: one is made of the message's */
+	const char *message_id;
+	struct slice input;
+	int64_t at_ns, delay_ms;  /* as in struct pawl_message */
+	void *token;
+	struct request *request;
+};
+int start_post(struct pawl_runtime *rt, const struct start_order *o, char *id_out, struct pawl_error *err);
+/* Not before a time, or so much later: an ExecutionStarted is Pending, an event is scheduled. */
+void event_set_later(struct pawl_runtime *rt, struct event *e, int64_t at_ns, int64_t delay_ms);
+
+void share_drop(struct share *share);
+bool id_is_entity(const char *id, const char *name); /* entity:NAME:KEY */
+
+/* retention.c: ended instances go by themselves. now: CLOCK_BOOTTIME */
+int retention_open(struct pawl_runtime *rt, struct pawl_error *err);
+void retention_close(struct pawl_runtime *rt);
+void retention_ended(struct pawl_runtime *rt, const char *id);  /* it is in the archive */
+void retention_forget(struct pawl_runtime *rt, const char *const *ids, size_t count); /* they are gone, or live again */
+bool retention_surveyed(struct pawl_runtime *rt, struct crew_job *job);
+void retention_look(struct pawl_runtime *rt);                   /* at the free space */
+void retention_step(struct pawl_runtime *rt, int64_t now);
+bool retention_is_due(const struct pawl_runtime *rt, int64_t now);
+int64_t retention_next(const struct pawl_runtime *rt, int64_t now);
+
+/* removal.c: what is asked to be removed, and older executions */
+void removal_receive(struct pawl_runtime *rt, struct pawl_message *m);
+void executions_continued(struct pawl_runtime *rt, struct instance *i);
+void executions_wait(struct pawl_runtime *rt, const char *id, uint64_t execution); /* look at those before it when they are old enough */
+void removal_step(struct pawl_runtime *rt, int64_t now);
+bool removal_is_due(const struct pawl_runtime *rt, int64_t now);
+int64_t removal_next(const struct pawl_runtime *rt);
+void removal_release(struct pawl_runtime *rt);
 
 /* client.c */
 struct request;

@@ -8,129 +8,18 @@
  * When the disk refuses (I7): the batch stays as it is and is committed again, later and later; no turn is lost, no
  * instance fails, no new turn is taken meanwhile.
  */
-#include "base/crc32c.h"
 #include "base/error.h"
+#include "runtime/revive.h"
+#include "runtime/replay_check.h"
 #include "runtime/runtime.h"
 #include <stdlib.h>
 
 #define BATCH_BYTES_MAX (512u << 10) /* gather no more than that into one frame */
 #define MESSAGES_KEPT 64
+#define REFUSALS_MAX 3
+#define WAIT_NS 500000000ll
 #define STALL_FIRST_NS 100000000ll
 #define STALL_MAX_NS 10000000000ll
-
-/* ---- the batch ---- */
-
-static struct batch_entry *batch_add(struct batch *b, struct instance *i)
-{
-	if (b->count == b->cap) {
-		size_t cap = b->cap ? b->cap * 2 : 64;
-		struct batch_entry *grown = realloc(b->entries, cap * sizeof(*grown));
-		if (!grown)
-			return NULL;
-		b->entries = grown;
-		b->cap = cap;
-	}
-	struct batch_entry *e = &b->entries[b->count];
-	*e = (struct batch_entry){ .instance = i, .at = b->lines.len };
-	return e;
-}
-
-static int batch_add_spill(struct batch *b, struct instance *i, const char *name, struct slice data)
-{
-	if (b->spill_count == b->spill_cap) {
-		size_t cap = b->spill_cap ? b->spill_cap * 2 : 8;
-		struct batch_spill *grown = realloc(b->spills, cap * sizeof(*grown));
-		if (!grown)
-			return PAWL_ENOMEM;
-		b->spills = grown;
-		b->spill_cap = cap;
-	}
-	struct batch_spill *s = &b->spills[b->spill_count];
-	*s = (struct batch_spill){ .instance = i, .data = malloc(data.len + 1), .len = data.len };
-	if (!s->data)
-		return PAWL_ENOMEM;
-	memcpy(s->data, data.data, data.len);
-	snprintf(s->name, sizeof(s->name), "%s", name);
-	b->spill_count++;
-	return 0;
-}
-
-static void batch_clear(struct batch *b)
-{
-	for (size_t n = 0; n < b->spill_count; n++)
-		free(b->spills[n].data);
-	b->spill_count = b->count = 0;
-	if (b->lines.cap > 2 * BATCH_BYTES_MAX) {
-		buf_release(&b->lines);
-		buf_init(&b->lines);
-	}
-	buf_reset(&b->lines);
-}
-
-static void batch_release(struct batch *b)
-{
-	batch_clear(b);
-	free(b->entries);
-	free(b->spills);
-	buf_release(&b->lines);
-}
-
-/* ---- writing the lines of a turn ---- */
-
-/* Large payloads go to a file of their own; from here on the event says only which. */
-static int spill(struct batch *b, struct instance *i, uint64_t execution, struct event *e)
-{
-	char name[32];
-
-	if (e->data.len <= PAWL_SPILL_BYTES)
-		return 0;
-	snprintf(name, sizeof(name), "%llu.%llu.data", (unsigned long long)execution, (unsigned long long)e->seq);
-	int rc = batch_add_spill(b, i, name, e->data);
-	if (rc < 0)
-		return rc;
-	e->data_len = e->data.len;
-	e->data_crc = crc32c(0, e->data.data, e->data.len);
-	e->data = SLICE_NONE;
-	/* the name must live as long as the events: it is found again in the batch's copy */
-	e->data_file = slice_of(b->spills[b->spill_count - 1].name);
-	return 0;
-}
-
-static int encode_events(struct batch *b, struct instance *i, uint64_t execution, const struct event *events, size_t count)
-{
-	int rc = 0;
-
-	for (size_t n = 0; rc == 0 && n < count; n++) {
-		struct event e = events[n];
-		rc = spill(b, i, execution, &e);
-		if (rc == 0)
-			rc = event_encode(&b->lines, &e);
-	}
-	return rc == 0 && !buf_ok(&b->lines) ? PAWL_ENOMEM : rc;
-}
-
-static int encode_turn(struct pawl_runtime *rt, struct instance *i, struct batch_entry *entry)
-{
-	struct batch *b = &rt->next;
-	struct turn *t = i->turn;
-	size_t spills = b->spill_count, end;
-	int rc = encode_events(b, i, i->execution, t->events, t->event_count);
-
-	end = b->lines.len;
-	if (rc == 0)
-		rc = encode_events(b, i, i->execution + 1, t->next, t->next_count);
-	if (rc < 0) {
-		while (b->spill_count > spills)
-			free(b->spills[--b->spill_count].data);
-		buf_truncate(&b->lines, entry->at);
-		return rc;
-	}
-	entry->len = end - entry->at;
-	entry->next_len = b->lines.len - end;
-	entry->create = !i->started;
-	entry->end = t->ended && t->next_count == 0;
-	return 0;
-}
 
 /* ---- getting an execution ready ---- */
 
@@ -176,7 +65,7 @@ static int wake_execution(struct pawl_runtime *rt, struct instance *i, struct hi
 
 /* ---- one turn ---- */
 
-static void turn_time(struct pawl_runtime *rt, struct turn *t)
+void turn_clock(struct pawl_runtime *rt, struct turn *t)
 {
 	int64_t now = rt->os->real_ns(rt->os->self);
 
@@ -283,17 +172,60 @@ static void *start_token(const struct instance *i)
 	return m ? m->token : NULL;
 }
 
-/* The turn's lines join the batch, or nothing has happened. */
-static int join_batch(struct pawl_runtime *rt, struct instance *i)
+/* The lines of a turn, and of what follows it, as the newest entry. */
+static int add_entry(struct batch *b, struct instance *i, unsigned group)
 {
-	struct batch_entry *e = batch_add(&rt->next, i);
+	const struct turn *t = i->turn;
+	struct batch_entry *e = batch_add(b, i, group, false);
 
-	if (!e || encode_turn(rt, i, e) < 0)
+	if (!e)
 		return PAWL_ENOMEM;
-	rt->next.count++;
-	e->start_token = i->started ? NULL : start_token(i);
-	e->taken = settle_mail(rt, i, i->turn);
-	i->committing = true;
+	int rc = batch_add_lines(b, e->execution, t->events, t->event_count);
+	e->len = b->lines.len - e->at;
+	if (rc == 0)
+		rc = batch_add_lines(b, e->execution + 1, t->next, t->next_count);
+	e->next_len = b->lines.len - e->at - e->len;
+	e->create = !i->started;
+	e->end = t->ended && t->next_count == 0;
+	return rc;
+}
+
+static void advance_tail(const struct batch_entry *e, const struct turn *t)
+{
+	struct tail *tail = e->instance->tail;
+
+	tail_note(tail, t->events, t->event_count);
+	tail->unrun = false;
+	if (t->next_count) {
+		*tail = (struct tail){ .execution = tail->execution + 1, .bytes = e->next_len, .next_seq = t->next_count + 1, .unrun = true };
+		tail_note(tail, t->next, t->next_count);
+		return;
+	}
+	tail->bytes += e->len;
+	tail->next_seq += t->event_count;
+	tail->ended = t->ended;
+}
+
+/* The turn's lines join the batch, with those that it delivers, or nothing has happened (I3). */
+static int join_batch(struct pawl_runtime *rt, struct instance *i, struct pawl_error *err)
+{
+	struct batch *b = &rt->next;
+	size_t at = b->count;
+	void *start = i->started ? NULL : start_token(i);
+	int rc = add_entry(b, i, ++rt->group);
+
+	if (rc == 0) {
+		advance_tail(&b->entries[at], i->turn);
+		rc = deliver_turn(rt, i, err);
+	} else {
+		rc = err_nomem(err);
+	}
+	if (rc < 0) {
+		batch_take_back(rt, b, at);
+		return rc;
+	}
+	b->entries[at].start_token = start;
+	b->entries[at].taken = settle_mail(rt, i, i->turn);
 	rt->turns++;
 	return 0;
 }
@@ -316,7 +248,8 @@ static void turn_failed(struct pawl_runtime *rt, struct instance *i, int rc, con
 	if (rc == PAWL_ENOMEM || pawl_error_class(rc) == PAWL_CLASS_NOSPACE || rc == PAWL_EIO || rc == PAWL_EBUSY) {
 		instance_drop_stack(rt, i);
 		log_error("instance '%s' must wait: %s", i->id, err->text);
-		rt->stalled_until_ns = rt->os->boot_ns(rt->os->self) + STALL_FIRST_NS;
+		if (!generation_pause(rt, i, WAIT_NS)) /* the others go on: what is wrong may be this one's only */
+			rt->stalled_until_ns = rt->os->boot_ns(rt->os->self) + STALL_FIRST_NS;
 		mail_post(rt, i, NULL);
 	} else if (rc == PAWL_ECORRUPT) {
 		instance_drop_stack(rt, i);
@@ -339,7 +272,7 @@ static int terminate_turn(struct pawl_runtime *rt, struct instance *i)
 		return t ? PAWL_EBUG : PAWL_ENOMEM;
 	}
 	i->turn = t;
-	turn_time(rt, t);
+	turn_clock(rt, t);
 	t->events = (struct event *)(t + 1);
 	if (gather_messages(rt, i, t) < 0)
 		return PAWL_ENOMEM;
@@ -358,7 +291,7 @@ static int terminate_turn(struct pawl_runtime *rt, struct instance *i)
 	t->ended = true;
 	t->messages[0].result = MESSAGE_TAKEN;
 	for (size_t n = needs_start ? 2 : 1; n < t->message_count; n++) {
-		t->messages[n].result = MESSAGE_REFUSED;
+		t->messages[n].result = t->messages[n].event.seq ? MESSAGE_TAKEN : MESSAGE_REFUSED;
 		t->messages[n].why = "the instance was terminated";
 	}
 	instance_drop_stack(rt, i);
@@ -375,13 +308,44 @@ static int engine_turn(struct pawl_runtime *rt, struct instance *i, struct histo
 	int rc = i->x ? 0 : wake_execution(rt, i, h, text, err);
 	if (rc < 0)
 		return rc;
-	turn_time(rt, t);
+	turn_clock(rt, t);
 	return gather_messages(rt, i, t) < 0 ? err_nomem(err) : execution_turn(i->x, t, err);
 }
 
+/* Its other mail is for the next execution. */
+static int revival_turn(struct pawl_runtime *rt, struct instance *i, struct pawl_error *err)
+{
+	struct turn *t = calloc(1, sizeof(*t));
+
+	i->turn = t;
+	if (!t)
+		return err_nomem(err);
+	turn_clock(rt, t);
+	int rc = revive_turn(rt, i, t, err);
+	if (rc == 0 && gather_messages(rt, i, t) < 0)
+		rc = err_nomem(err);
+	if (rc != 0)
+		return rc;
+	for (size_t n = 0; n < t->message_count; n++)
+		t->messages[n].result = n == 0 ? MESSAGE_TAKEN : MESSAGE_LATER;
+	instance_drop_stack(rt, i);
+	return 0;
+}
+
+static void finish_taken(struct pawl_runtime *rt, struct mail *m)
+{
+	while (m) {
+		struct mail *next = m->next;
+		mail_done(rt, m, MESSAGE_TAKEN, NULL);
+		m = next;
+	}
+}
+
+/* What it has seen of lines that were delivered made no difference. */
 static void nothing_decided(struct pawl_runtime *rt, struct instance *i)
 {
-	(void)settle_mail(rt, i, i->turn);
+	finish_taken(rt, settle_mail(rt, i, i->turn));
+	i->view.unrun = false;
 	turn_drop(i);
 	if (!execution_is_resident(i->x))
 		instance_drop_stack(rt, i);
@@ -398,15 +362,20 @@ static void run_turn(struct pawl_runtime *rt, struct instance *i)
 
 	history_init(&h);
 	bool terminate = i->mail && i->mail->event.type == EVENT_ExecutionTerminated;
-	int rc = terminate ? terminate_turn(rt, i) : engine_turn(rt, i, &h, &text, &err);
+	i->reviving = terminate && i->mail->revival;
+	int rc = i->reviving ? revival_turn(rt, i, &err) : terminate ? terminate_turn(rt, i) : engine_turn(rt, i, &h, &text, &err);
 	history_release(&h);
 	free(text);
-	if (rc == 0 && i->turn->event_count == 0) {
+	if (rc > 0)
+		return; /* there was nothing to begin, and perhaps there is no instance any more */
+	if (rc == 0 && i->turn->event_count == 0 && i->turn->next_count == 0) {
 		nothing_decided(rt, i);
 		return;
 	}
 	if (rc == 0)
-		rc = join_batch(rt, i) < 0 ? err_nomem(&err) : 0;
+		rc = replay_check(rt, i, &err);
+	if (rc == 0)
+		rc = join_batch(rt, i, &err);
 	if (rc < 0)
 		turn_failed(rt, i, rc, &err);
 	else if (i->x && execution_is_resident(i->x))
@@ -422,14 +391,6 @@ static void crew_provider_run(struct crew_job *job)
 	(void)p->work->run(p->work);
 }
 
-static bool is_flying(const struct pawl_runtime *rt, const struct instance *i)
-{
-	for (size_t n = rt->flying_from; n < rt->flying_upto; n++)
-		if (rt->flying.entries[n].instance == i)
-			return true;
-	return false;
-}
-
 static int fill_provider_batch(struct pawl_runtime *rt)
 {
 	struct batch *b = &rt->flying;
@@ -443,16 +404,17 @@ static int fill_provider_batch(struct pawl_runtime *rt)
 		return PAWL_ENOMEM;
 	for (size_t n = rt->flying_from; n < rt->flying_upto; n++) {
 		struct batch_entry *e = &b->entries[n];
-		records[count++] = (struct pawl_record){ e->instance->id, e->instance->execution, e->instance->history_bytes,
-			b->lines.data + e->at, e->len, e->create, e->end, e->start_token };
+		if (e->len > 0 || !e->next_len) /* else it had ended before, and only the next one begins */
+			records[count++] = (struct pawl_record){ e->instance->id, e->execution, e->offset, b->lines.data + e->at, e->len,
+				e->create, e->end, e->start_token };
 		if (e->next_len) /* one frame has the end of an execution and the beginning of the next (I3) */
-			records[count++] = (struct pawl_record){ .instance = e->instance->id, .execution = e->instance->execution + 1,
+			records[count++] = (struct pawl_record){ .instance = e->instance->id, .execution = e->execution + 1,
 				.data = b->lines.data + e->at + e->len, .len = e->next_len };
 	}
 	for (size_t n = 0; n < b->spill_count; n++) {
 		struct batch_spill *s = &b->spills[n];
-		if (is_flying(rt, s->instance))
-			spills[spill_count++] = (struct pawl_spill){ s->instance->id, s->name, s->data, s->len };
+		if (s->entry >= rt->flying_from && s->entry < rt->flying_upto)
+			spills[spill_count++] = (struct pawl_spill){ b->entries[s->entry].instance->id, s->name, s->data, s->len };
 	}
 	rt->flying_batch = (struct pawl_batch){ records, count, spills, spill_count };
 	return 0;
@@ -468,46 +430,112 @@ static void stall(struct pawl_runtime *rt, int rc, const struct pawl_error *err)
 	rt->stalled_until_ns = rt->os->boot_ns(rt->os->self) + (wait < STALL_MAX_NS ? wait : STALL_MAX_NS);
 }
 
-/* The provider will never take this entry: only it is refused, not what shared the batch with it. */
-static void refuse_entry(struct pawl_runtime *rt, struct batch_entry *e, int rc, const struct pawl_error *err)
+static void flying_advance(struct pawl_runtime *rt)
 {
-	struct instance *i = e->instance;
+	rt->flying_from = rt->flying_upto;
+	/* after a refusal the rest goes one by one */
+	rt->flying_upto = rt->flying_from < rt->flying.count ? batch_group_end(&rt->flying, rt->flying_from) : rt->flying_from;
+	if (rt->flying_from == rt->flying.count)
+		batch_clear(&rt->flying);
+}
 
-	i->committing = false;
-	turn_drop(i);
-	struct mail *taken = e->taken, **end = &i->mail;
+/*
+ * The provider will never take this group: only it is refused, not what shared the batch with it. When other entries build
+ * upon its lines, or it upon others, all that is queued is taken back and decided anew: nobody was told of it (I1), what
+ * the turns took is mail again, and their stacks come back from the histories. The instance that decided the group is parked;
+ * one that was to be made by it never was.
+ */
+static void drop_turns(struct pawl_runtime *rt, struct batch *b, size_t from)
+{
+	for (size_t n = from; n < b->count; n++) {
+		if (b->entries[n].delivered)
+			continue;
+		turn_drop(b->entries[n].instance);
+		instance_drop_stack(rt, b->entries[n].instance);
+	}
+}
+
+static void take_all_back(struct pawl_runtime *rt)
+{
+	drop_turns(rt, &rt->next, 0);
+	drop_turns(rt, &rt->flying, rt->flying_from);
+	batch_take_back(rt, &rt->next, 0);
+	batch_take_back(rt, &rt->flying, rt->flying_from);
+	rt->flying_upto = rt->flying_from;
+}
+
+/* Results of activities come only once: what came from inside is kept, in front of what came meanwhile. */
+static void refuse_taken(struct pawl_runtime *rt, struct instance *i, struct mail *taken, bool create, int rc, const struct pawl_error *err)
+{
+	struct mail **end = &i->mail;
+
 	while (taken) {
 		struct mail *m = taken;
 		taken = m->next;
-		if (m->token && e->create)
+		if (m->token && (create || m->revival))
 			rt->provider->ops->reject(rt->provider, m->token, err->text);
 		if (m->request)
 			request_finish(rt, m->request, rc, "%s", err->text);
-		if (e->create || m->request) {
+		if (create || m->request || m->revival) {
 			mail_free(m);
 			continue;
 		}
-		m->next = *end; /* kept, in front of what came meanwhile: results of activities come only once */
+		m->next = *end;
 		*end = m;
 		end = &m->next;
 		if (!m->next)
 			i->mail_end = &m->next;
 	}
-	if (e->create) {
+}
+
+/* An id that was free when it was asked for was taken before the commit. */
+static bool lost_a_race(struct pawl_runtime *rt, const struct batch_entry *e, size_t count, int rc)
+{
+	bool creates = false;
+
+	for (size_t n = 0; n < count; n++)
+		creates = creates || (e[n].delivered && e[n].create);
+	if (rc != PAWL_EEXISTS || !creates || (!e->delivered && e->create && instance_id_is_taken(rt, e->instance->id, NULL) != 0))
+		return false;
+	return rt->refusals++ < REFUSALS_MAX;
+}
+
+static void refuse_group(struct pawl_runtime *rt, int rc, const struct pawl_error *err)
+{
+	struct batch_entry *e = &rt->flying.entries[rt->flying_from];
+	size_t count = rt->flying_upto - rt->flying_from;
+	struct instance *i = e->instance;
+	bool create = e->create, alone = count == 1 && i->committing == 1, again = lost_a_race(rt, e, count, rc);
+
+	if (e->delivered) { /* nobody decided it: only a new start can find out what is wrong */
+		rt->fatal = *err;
+		rt->failed = true;
+		return;
+	}
+	struct mail *taken = again ? NULL : e->taken;
+	if (!again)
+		e->taken = NULL;
+	if (alone) {
+		turn_drop(i);
+		batch_entry_over(i);
+		flying_advance(rt);
+	} else {
+		take_all_back(rt);
+		flying_advance(rt);
+	}
+	if (again) {
+		log_warning("%s; '%s' decides anew", err->text, i->id);
+		return;
+	}
+	refuse_taken(rt, i, taken, create, rc, err);
+	if (create) {
 		requests_of_refused(rt, i);
 		instance_remove(rt, i);
+	} else if (i->reviving) {
+		revive_refused(rt, i);
 	} else {
 		instance_park(rt, i, PARKED_UNREADABLE, err->text);
 	}
-}
-
-static void flying_advance(struct pawl_runtime *rt)
-{
-	rt->flying_from = rt->flying_upto;
-	/* after a refusal the rest goes one by one */
-	rt->flying_upto = rt->flying_from < rt->flying.count ? rt->flying_from + 1 : rt->flying_from;
-	if (rt->flying_from == rt->flying.count)
-		batch_clear(&rt->flying);
 }
 
 /* 0, or a fatal error. */
@@ -517,14 +545,13 @@ static int commit_refused(struct pawl_runtime *rt, int rc, struct pawl_error *er
 		return rc;
 	if (rc == PAWL_EBUSY && !rt->maintain_failed)
 		return 0; /* room comes with the checkpoint */
-	if (pawl_error_class(rc) != PAWL_CLASS_PERMANENT) {
+	size_t group_end = batch_group_end(&rt->flying, rt->flying_from);
+	if (pawl_error_class(rc) != PAWL_CLASS_PERMANENT)
 		stall(rt, rc, err);
-	} else if (rt->flying_upto - rt->flying_from > 1) {
-		rt->flying_upto = rt->flying_from + 1; /* which one is it? */
-	} else {
-		refuse_entry(rt, &rt->flying.entries[rt->flying_from], rc, err);
-		flying_advance(rt);
-	}
+	else if (rt->flying_upto > group_end)
+		rt->flying_upto = group_end; /* which one is it? */
+	else
+		refuse_group(rt, rc, err);
 	return 0;
 }
 
@@ -544,29 +571,39 @@ static int commit_begin(struct pawl_runtime *rt, struct pawl_error *err)
 
 /* ---- durable ---- */
 
-static void entry_durable(struct pawl_runtime *rt, struct batch_entry *e)
+static void turn_durable(struct pawl_runtime *rt, struct batch_entry *e)
 {
 	struct instance *i = e->instance;
 	struct turn *t = i->turn;
+	struct mail *taken = e->taken;
 
 	i->turn = NULL;
-	i->committing = false;
-	i->started = true;
-	i->history_bytes += e->len;
-	bool gone = effects_of_turn(rt, i, t);
+	e->taken = NULL;
+	bool gone = effects_of(rt, i, t->events, t->event_count, t->next_count > 0);
+	if (!gone)
+		i->view.unrun = false; /* its code went over them */
 	if (t->next_count)
 		generation_next(rt, i, t, e->next_len);
-	for (struct mail *m = e->taken; m;) { /* only now: a termination's events are the mail's own */
-		struct mail *next = m->next;
-		mail_done(rt, m, MESSAGE_TAKEN, NULL);
-		m = next;
-	}
+	finish_taken(rt, taken); /* only now: a termination's events are the mail's own */
 	free(t);
 	if (gone)
 		return;
 	if (i->x && !execution_is_resident(i->x))
 		instance_drop_stack(rt, i);
 	mail_post(rt, i, NULL);
+}
+
+static void entry_durable(struct pawl_runtime *rt, struct batch_entry *e)
+{
+	struct instance *i = e->instance;
+
+	batch_entry_over(i);
+	i->started = true;
+	i->history_bytes += e->len;
+	if (e->delivered)
+		delivered_durable(rt, i, slice_make(rt->flying.lines.data + e->at, e->len));
+	else
+		turn_durable(rt, e);
 }
 
 void commit_finished(struct pawl_runtime *rt, struct provider_job *job)
@@ -579,7 +616,7 @@ void commit_finished(struct pawl_runtime *rt, struct provider_job *job)
 	if (rc == 0) {
 		if (rt->stalls)
 			log_notice("storage works again");
-		rt->stalls = 0;
+		rt->stalls = rt->refusals = 0;
 		for (size_t n = rt->flying_from; n < rt->flying_upto; n++)
 			entry_durable(rt, &rt->flying.entries[n]);
 		instances_trim(rt);
@@ -633,7 +670,8 @@ static void batch_drop(struct pawl_runtime *rt, struct batch *b)
 				request_finish(rt, m->request, PAWL_ECANCELED, "the runtime stopped");
 			mail_free(m);
 		}
-		turn_drop(e->instance);
+		if (!e->delivered)
+			turn_drop(e->instance);
 	}
 	batch_release(b);
 }

@@ -56,6 +56,7 @@ void work_free(struct pawl_work *w)
 	letters_free(w);
 	buf_release(&w->output);
 	buf_release(&w->records);
+	arena_release(&w->texts);
 	free(w->spilled);
 	free(w);
 }

@@ -75,6 +75,7 @@ struct pawl_work {
 	atomic_llong began_ns, beat_ns; /* CLOCK_BOOTTIME, 0 = not yet */
 	int64_t progress_ns;       /* the function's */
 	struct work_letter *letters, *letters_last, *letters_read; /* under rt->letters_lock */
+	struct arena texts;        /* the function's: members of structs that it has read from JSON */
 	/* the result */
 	enum work_outcome outcome;
 	struct buf output;

@@ -124,14 +124,16 @@ bool crash_is_off(struct node *n);
 
 #define IDS 7
 #define LIVES 4
-#define EXECUTIONS 3
+#define EXECUTIONS 6
 #define SPILLS 6
 
-enum state { ABSENT, LIVE, ENDED, MOVED }; /* MOVED: archive() was called, so it is in one of the two places */
+/* REVIVED: it has ended, and may go on with its next execution; MOVED: archive() was called, so it is in one of the two places */
+enum state { ABSENT, LIVE, ENDED, REVIVED, MOVED };
 
 struct view {
 	enum state state;
 	unsigned life, executions, spills;
+	unsigned kept_from; /* executions before it may be gone; 0 = none */
 	size_t len[EXECUTIONS];
 };
 
@@ -150,7 +152,7 @@ struct instance {
 struct profile {
 	const char *name;
 	unsigned steps;
-	unsigned commit, maintain, archive, purge, reopen, attend; /* chances, of their sum */
+	unsigned commit, maintain, archive, purge, revive, reopen, attend, prune; /* chances, of their sum */
 	unsigned create, end, execution, spill, big;               /* of 100, for each record */
 };
 

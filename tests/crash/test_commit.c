@@ -1,7 +1,7 @@
 /*
  * test_commit.c - the power fails during every operation of random work: commits over several instances in segments of
- * 32 KiB, checkpoints in pieces between them, spilled payloads, frames larger than a segment, ends, the archive, purges
- * and new lives of purged ids.
+ * 32 KiB, checkpoints in pieces between them, spilled payloads, frames larger than a segment, ends, the archive, next
+ * executions of what has ended, purges and new lives of purged ids.
  */
 #include "harness.h"
 
@@ -36,6 +36,11 @@ static void small(void)
 	cut_profile(4, 1);
 }
 
+static void revivals(void)
+{
+	cut_profile(5, 3);
+}
+
 static void some_of_all(void)
 {
 	for (unsigned p = 0; p < profile_count && !crash_over(); p++)
@@ -59,6 +64,7 @@ int main(int argc, char **argv)
 	static const struct crash_test tests[] = {
 		{ "what was acknowledged survives a power cut at any operation", mixed },
 		{ "ended instances are live or archived, purged ones never come back", ends },
+		{ "ended instances that are revived are in one place, with all their executions", revivals },
 		{ "frames larger than a segment and spilled payloads are whole", big },
 		{ "executions follow each other over a power cut", executions },
 		{ "small commits wrap the journal and lose nothing", small },

@@ -182,7 +182,7 @@ static bool take_turn(struct tally *t, struct node *n)
 	if (rc < 0 && !crash_is_off(n))
 		crash_fail("a turn failed: %s", err.text);
 	for (size_t i = 0; rc == 0 && i < turn.message_count; i++)
-		if (messages[i].event.type == EVENT_EventRaised)
+		if (messages[i].event.type == EVENT_EventRaised && (messages[i].result == MESSAGE_TAKEN || messages[i].result == MESSAGE_DUPLICATE))
 			t->acked = (unsigned)atoi(texts[i] + 1);
 	execution_free(x);
 	seen_release(&s);

@@ -64,6 +64,19 @@ static int step(pawl_work *work, const char *input)
 }
 PAWL_ACTIVITY(step);
 
+/* The third is broken until somebody makes the file $E2E_LOG.mended. */
+static int part(pawl_work *work, const char *input)
+{
+	char path[512];
+
+	log_run(work, input);
+	snprintf(path, sizeof(path), "%.500s.mended", getenv("E2E_LOG"));
+	if (atoi(input) == 3 && access(path, F_OK) != 0)
+		return pawl_work_fail(work, "broken", "part %s is broken", input);
+	return pawl_work_return(work, "%s", input);
+}
+PAWL_ACTIVITY(part);
+
 static int flaky(pawl_work *work, const char *input)
 {
 	unsigned failures = (unsigned)atoi(input);
@@ -192,6 +205,21 @@ static int chain(pawl_ctx *ctx, const char *input)
 }
 PAWL_ORCHESTRATION(chain, "1.0.0");
 
+/* Four parts, one after the other. */
+static int mending(pawl_ctx *ctx, const char *input)
+{
+	char *all = pawl_printf(ctx, "%s", input);
+
+	for (int i = 1; i <= 4; i++) {
+		const char *out = pawl_call(ctx, "part", pawl_printf(ctx, "%d", i));
+		if (!out)
+			return pawl_rethrow(ctx);
+		all = pawl_printf(ctx, "%s %s", all, out);
+	}
+	return pawl_return(ctx, all);
+}
+PAWL_ORCHESTRATION(mending, "1.0.0");
+
 /* "A B C": waits for these events one after the other; "A=data B=data C=data". */
 static int waiter(pawl_ctx *ctx, const char *input)
 {
@@ -301,6 +329,40 @@ static int failing(pawl_ctx *ctx, const char *input)
 	return out ? pawl_return(ctx, out) : pawl_rethrow(ctx);
 }
 PAWL_ORCHESTRATION(failing, "1.0.0");
+
+/* As `flaky`, with a line in the log for each attempt: the third step of the retry demo. */
+static int third(pawl_work *work, const char *input)
+{
+	log_run(work, "3");
+	return flaky(work, input);
+}
+PAWL_ACTIVITY(third);
+
+/* "BAD [MS]": two steps, and a third one that fails BAD times; 5 attempts, 1 s (or MS), doubled, at most 10 s (or five times MS). */
+static int retry_demo(pawl_ctx *ctx, const char *input)
+{
+	const char *ms = strchr(input, ' ');
+	pawl_retry retry = { .max_attempts = 5, .first_ms = ms ? atol(ms) : 1000, .coefficient = 2, .max_ms = ms ? 5 * atol(ms) : 10000 };
+
+	if (!pawl_call(ctx, "step", "1") || !pawl_call(ctx, "step", "2"))
+		return pawl_rethrow(ctx);
+	const char *out = pawl_call_with(ctx, "third", input, &(pawl_call_options){ .retry = &retry });
+	return out ? pawl_return(ctx, pawl_printf(ctx, "steps 1 and 2, then %s", out)) : pawl_rethrow(ctx);
+}
+PAWL_ORCHESTRATION(retry_demo, "1.0.0");
+
+/* Steps 1, 3 and 5, and waits for `step2` and `step4` between them. */
+static int event_demo(pawl_ctx *ctx, const char *input)
+{
+	const char *two = pawl_call(ctx, "step", "1") ? pawl_wait_event(ctx, "step2", -1) : NULL;
+	const char *four = two && pawl_call(ctx, "step", "3") ? pawl_wait_event(ctx, "step4", -1) : NULL;
+
+	(void)input;
+	if (!four || !pawl_call(ctx, "step", "5"))
+		return pawl_rethrow(ctx);
+	return pawl_return(ctx, pawl_printf(ctx, "step2=%s step4=%s", two, four));
+}
+PAWL_ORCHESTRATION(event_demo, "1.0.0");
 
 static int broken(pawl_ctx *ctx, const char *input)
 {
@@ -477,6 +539,43 @@ static int changing(pawl_ctx *ctx, const char *input)
 }
 PAWL_ORCHESTRATION(changing, "1.0.0");
 
+/* What orchestration code must not have: the second time it is asked for something else. */
+static int unsteady(pawl_ctx *ctx, const char *input)
+{
+	static int times;
+
+	return pawl_return(ctx, pawl_call(ctx, "step", times++ % 2 ? "0" : input));
+}
+PAWL_ORCHESTRATION(unsteady, "1.0.0");
+
+/* "COUNT[:DEPTH]": so many children with so many levels below them, and one that nobody waits for; they wait for `go`. */
+static int family(pawl_ctx *ctx, const char *input)
+{
+	const char *colon = strchr(input, ':');
+	int count = atoi(input), depth = colon ? atoi(colon + 1) : 0;
+	pawl_task *children[8], *go = pawl_event(ctx, "go");
+
+	for (int i = 0; i < count && i < 8; i++)
+		children[i] = pawl_child(ctx, "family", depth > 0 ? pawl_printf(ctx, "1:%d", depth - 1) : "0");
+	if (colon)
+		(void)pawl_start_detached(ctx, "waiter", "", &(pawl_start_options){ .id = pawl_printf(ctx, "free-%s", pawl_instance_id(ctx)) });
+	if (count == 0)
+		(void)pawl_await(ctx, go);
+	return pawl_return(ctx, pawl_printf(ctx, "%d failed", count > 0 ? (int)pawl_all_of(ctx, children, (size_t)count) : 0));
+}
+PAWL_ORCHESTRATION(family, "1.0.0");
+
+static int versioned(pawl_ctx *ctx, const char *input)
+{
+	return pawl_return(ctx, input);
+}
+PAWL_ORCHESTRATION_NAMED("versioned", versioned, "1.10.0");
+static int versioned_before(pawl_ctx *ctx, const char *input)
+{
+	return pawl_return(ctx, input);
+}
+PAWL_ORCHESTRATION_NAMED("versioned", versioned_before, "1.9.0");
+
 #if E2E_VARIANT == 3
 static int latecomer(pawl_ctx *ctx, const char *input)
 {
@@ -490,6 +589,109 @@ static int lateact(pawl_work *work, const char *input)
 }
 PAWL_ACTIVITY(lateact);
 #endif
+
+
+/* ---- instances that reach each other ---- */
+
+/* An account: "add" and "take". */
+static int account(pawl_ctx *ctx, const char *input)
+{
+	const char *op = pawl_operation(ctx);
+	long have = atol(pawl_state(ctx)), n = atol(input);
+
+	if (strcmp(op, "take") == 0 && n > have)
+		return pawl_fail(ctx, "only %ld there", have);
+	pawl_set_state(ctx, pawl_printf(ctx, "%ld", strcmp(op, "take") == 0 ? have - n : have + n));
+	return pawl_return(ctx, pawl_state(ctx));
+}
+PAWL_ENTITY(account, "1.0.0");
+
+/* "N": moves 1 between the accounts a and b N times, there and back, each under a lock of both. */
+static int moves(pawl_ctx *ctx, const char *input)
+{
+	long n = atol(input);
+
+	for (long k = 0; k < n; k++) {
+		const char *from = k % 2 ? "b" : "a", *to = k % 2 ? "a" : "b";
+		if (pawl_lock(ctx, (const char *const[]){ "account", "a", "account", "b", NULL }) < 0)
+			return pawl_rethrow(ctx);
+		if (pawl_call_entity(ctx, "account", from, "take", "1"))
+			(void)pawl_call_entity(ctx, "account", to, "add", "1");
+		pawl_unlock(ctx);
+	}
+	return pawl_return(ctx, "moved");
+}
+PAWL_ORCHESTRATION(moves, "1.0.0");
+
+/* A child: does a step, tells its parent's sibling "board" what it was, and gives it back. "fail" fails in its first attempt. */
+static int limb(pawl_ctx *ctx, const char *input)
+{
+	if (!pawl_call(ctx, "step", input))
+		return pawl_rethrow(ctx);
+	if (strcmp(input, "4") == 0 && !strstr(pawl_instance_id(ctx), ":r"))
+		return pawl_fail(ctx, "the first attempt");
+	(void)pawl_send(ctx, "board", "line", input);
+	(void)pawl_publish(ctx, "limb/done", input);
+	return pawl_return(ctx, input);
+}
+PAWL_ORCHESTRATION(limb, "1.0.0");
+
+/* "N": N children, at most three at a time; their results in order. */
+static int body(pawl_ctx *ctx, const char *input)
+{
+	const pawl_retry retry = { .max_attempts = 2, .first_ms = 10 };
+	int count = atoi(input);
+	pawl_task **all = pawl_alloc(ctx, (size_t)count * sizeof(pawl_task *));
+	char *text = pawl_printf(ctx, "%s", "");
+
+	for (int n = 0; n < count; n++) {
+		if (n >= 3)
+			(void)pawl_await(ctx, all[n - 3]);
+		all[n] = pawl_child_with(ctx, "limb", pawl_printf(ctx, "%d", n), &(pawl_child_options){ .retry = &retry });
+	}
+	if (pawl_all_of(ctx, all, (size_t)count))
+		return pawl_rethrow(ctx);
+	for (int n = 0; n < count; n++)
+		text = pawl_printf(ctx, "%s%s ", text, pawl_result(all[n]));
+	return pawl_return(ctx, text);
+}
+PAWL_ORCHESTRATION(body, "1.0.0");
+
+/* "N": counts N events `line` and as many of the topic, in a new execution every 7. State: "LEFT LINES DONE". */
+static int board(pawl_ctx *ctx, const char *input)
+{
+	int left = 0, lines = 0, done = 0;
+
+	if (sscanf(input, "%d %d %d", &left, &lines, &done) < 1)
+		return pawl_fail(ctx, "how many?");
+	(void)pawl_subscribe(ctx, "limb/#", "done");
+	for (int n = 0; n < 7; n++) {
+		if (lines == left && done == left)
+			return pawl_return(ctx, pawl_printf(ctx, "%d lines, %d done", lines, done));
+		pawl_task *line = pawl_event(ctx, "line"), *end = pawl_event(ctx, "done");
+		if (pawl_any(ctx, line, end) == line)
+			lines++;
+		else
+			done++;
+		pawl_set_status(ctx, pawl_printf(ctx, "%d %d", lines, done));
+	}
+	return pawl_continue_as_new(ctx, pawl_printf(ctx, "%d %d %d", left, lines, done));
+}
+PAWL_ORCHESTRATION(board, "1.0.0");
+
+/* Waits for an hour, or for a child that does; asked to cancel it cleans up by a step named by its id. */
+static int sleeper(pawl_ctx *ctx, const char *input)
+{
+	const char *done = *input ? pawl_call_child(ctx, "sleeper", input + 1) : pawl_wait_event(ctx, "wake", PAWL_HOURS(1));
+
+	if (!done) {
+		const pawl_failure *why = pawl_failed(ctx);
+		(void)pawl_call(ctx, "step", pawl_printf(ctx, "clean-%s", pawl_instance_id(ctx)));
+		return pawl_fail_with(ctx, why);
+	}
+	return pawl_return(ctx, done);
+}
+PAWL_ORCHESTRATION(sleeper, "1.0.0");
 
 #ifndef E2E_PLUGIN
 int main(int argc, char **argv)

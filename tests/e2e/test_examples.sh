@@ -6,6 +6,7 @@ export BUILD PAWL
 
 examples=$(cd "$(dirname "$0")/../../examples" && pwd)
 tree=${examples%/*}
+patterns="chaining async saga eternal aggregator singleton window" # what they do: test_patterns.sh
 
 # A hub of its own and the example as its runtime.
 _example() { # NAME [CONFIGURATION LINE...]
@@ -48,7 +49,7 @@ hello_is_the_program_in_the_head_of_the_public_header() {
 
 each_example_has_a_readme_that_tells_how_to_build_it() {
 	local name
-	for name in hello approval fanout monitor update worker; do
+	for name in hello approval fanout monitor update worker $patterns; do
 		grep -q "cc -o $name $name.c .*pkg-config --cflags --libs pawl" "$examples/$name/README.md" || fail "not in $name/README.md"
 		expect 0 "$BUILD/examples/$name" types
 		expect_match "types of $name" "orchestration" "$out"
@@ -71,7 +72,7 @@ each_example_builds_against_an_installed_pawl() {
 	cp "$BUILD/libpawl.so.0" "$to/lib/" && ln -s libpawl.so.0 "$to/lib/libpawl.so"
 	sed -e "s|^prefix=.*|prefix=$to|" -e "s|^libdir=.*|libdir=$to/lib|" -e "s|^includedir=.*|includedir=$to/include|" "$BUILD/pawl.pc" >"$to/lib/pkgconfig/pawl.pc"
 	export PKG_CONFIG_PATH=$to/lib/pkgconfig LD_LIBRARY_PATH=$to/lib
-	for name in hello approval fanout monitor update worker worker-c; do
+	for name in hello approval fanout monitor update worker $patterns worker-c; do
 		# shellcheck disable=SC2046
 		expect 0 cc -Wall -Wextra -Werror -o "$dir/$name" "$examples/$name/$name.c" $(pkg-config --cflags --libs pawl)
 		[ "$name" != worker-c ] || continue # it is no pawl program, and has no types

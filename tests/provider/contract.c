@@ -23,7 +23,7 @@ static int line_now;
 /* ---- the suite ---- */
 
 static const struct contract_group *const groups[] = { &contract_log, &contract_payload, &contract_durable,
-	&contract_mailbox, &contract_delivery, &contract_admin, &contract_owner, &contract_model, &contract_work, &contract_workers };
+	&contract_mailbox, &contract_delivery, &contract_admin, &contract_owner, &contract_model, &contract_work, &contract_workers, &contract_import, &contract_revive, &contract_retention };
 
 int pawl_provider_contract(const struct contract_target *target)
 {

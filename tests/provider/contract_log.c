@@ -178,6 +178,23 @@ static void unknown_instance(void **state)
 	contract_scans(c->p, false, "");
 }
 
+/* What one instance decides for another: it is made, and its next lines are there, in the same batch. */
+static void created_and_added_to(void **state)
+{
+	struct contract *c = *state;
+	const struct pawl_record more[] = { contract_line("a", 1, 4, "x\n"), contract_first("b", "one\n"), contract_line("b", 1, 4, "two\n"),
+		contract_line("b", 1, 8, "end\n"), contract_line("b", 2, 0, "next\n"), contract_line("b", 2, 5, "more\n") };
+
+	contract_create(c, "a", "one\n");
+	contract_commit(c, more, COUNT_OF(more));
+	contract_has_text(c->p, "b", 1, "one\ntwo\nend\n");
+	contract_has_text(c->p, "b", 2, "next\nmore\n");
+	contract_crash(c);
+	contract_has_text(c->p, "a", 1, "one\nx\n");
+	contract_has_text(c->p, "b", 1, "one\ntwo\nend\n");
+	contract_has_text(c->p, "b", 0, "next\nmore\n");
+}
+
 static void execution_left_out(void **state)
 {
 	struct contract *c = *state;
@@ -457,6 +474,7 @@ static const struct CMUnitTest tests[] = {
 	SPEC("log: an instance is created only at execution 1, offset 0", create_only_at_zero),
 	SPEC("log: a record at a wrong offset is refused for good", wrong_offset),
 	SPEC("log: a record for an unknown instance is refused", unknown_instance),
+	SPEC("log: an instance is created, added to and goes on in one batch", created_and_added_to),
 	SPEC("log: no execution is left out", execution_left_out),
 	SPEC("log: nothing is added to an archived instance", nothing_behind_archive),
 	SPEC("log: a wrong offset in the middle undoes the whole batch", bad_offset_in_batch),

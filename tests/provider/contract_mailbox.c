@@ -20,8 +20,10 @@ static void same_message(const struct pawl_message *got, const struct pawl_messa
 {
 	assert_int_equal(got->kind, sent->kind);
 	same_text(got->instance, sent->instance);
-	if (sent->kind == PAWL_MESSAGE_START || sent->kind == PAWL_MESSAGE_RAISE)
+	if (sent->kind == PAWL_MESSAGE_START || sent->kind == PAWL_MESSAGE_RAISE || sent->kind == PAWL_MESSAGE_PUBLISH)
 		same_text(got->name, sent->name);
+	assert_int_equal(got->at_ns, sent->at_ns);
+	assert_int_equal(got->delay_ms, sent->delay_ms);
 	same_text(got->version, sent->version);
 	same_text(got->key, sent->key);
 	same_text(got->reason, sent->reason);
@@ -107,6 +109,36 @@ static void control_arrives(void **state)
 		const struct pawl_message without = { .kind = kinds[i], .instance = "a" };
 		arrives(*state, &with);
 		arrives(*state, &without);
+	}
+}
+
+static void later_arrives(void **state)
+{
+	struct contract *c = *state;
+	struct pawl_message start = { .kind = PAWL_MESSAGE_START, .instance = "b", .name = "greet", .delay_ms = 90061001 };
+	struct pawl_message raise = contract_raise("a", "approved", "yes"), bad = contract_raise("a", "approved", "yes");
+
+	contract_create(c, "a", "one\n");
+	arrives(c, &start);
+	raise.at_ns = 1795000000123456000;
+	arrives(c, &raise);
+	bad.delay_ms = -1;
+	refuses(c, bad, PAWL_EINVALID, NULL);
+	bad.delay_ms = 0;
+	bad.at_ns = -1;
+	refuses(c, bad, PAWL_EINVALID, NULL);
+}
+
+static void publish_arrives(void **state)
+{
+	static const char *const bad[] = { NULL, "", "/", "a//b", "a/+", "#", "a b" };
+	struct contract *c = *state;
+	struct pawl_message m = { .kind = PAWL_MESSAGE_PUBLISH, .name = "site/7/door", .data = "open", .len = 4 };
+
+	arrives(c, &m);
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		m.name = bad[i];
+		refuses(c, m, PAWL_EINVALID, NULL);
 	}
 }
 
@@ -439,6 +471,8 @@ static const struct CMUnitTest tests[] = {
 	SPEC("send: a START may leave the id to the runtime", start_without_id),
 	SPEC("send: a RAISE arrives with all it says", raise_arrives),
 	SPEC("send: a RAISE may follow the START that it is for", raise_to_reserved),
+	SPEC("send: what is for later arrives with its delay or time", later_arrives),
+	SPEC("send: PUBLISH arrives with its topic, for no instance", publish_arrives),
 	SPEC("send: REQUEUE arrives with the number of the activity, and not without one", requeue_arrives),
 	SPEC("send: SUSPEND, RESUME, CANCEL and TERMINATE arrive with and without a reason", control_arrives),
 	SPEC("send: a PURGE arrives for an archived instance", purge_arrives),

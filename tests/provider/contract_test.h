@@ -31,7 +31,7 @@ struct contract_group {
 };
 
 extern const struct contract_group contract_log, contract_payload, contract_durable, contract_mailbox, contract_delivery,
-	contract_admin, contract_owner, contract_model, contract_work, contract_workers;
+	contract_admin, contract_owner, contract_model, contract_work, contract_workers, contract_import, contract_revive, contract_retention;
 
 #define SPEC(text, fn) { text, fn, contract_setup, contract_teardown, NULL }
 #define SPEC_SETUP(text, fn, setup) { text, fn, setup, contract_teardown, NULL }

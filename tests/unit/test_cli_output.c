@@ -127,7 +127,7 @@ static void status_says_what_it_waits_for(void **state)
 	assert_has(w->out, "  says       half way\n  waits for  activity unpack, attempt 2 in ");
 	assert_has(w->out, " after: exit:3: bad ?[31m archive\n             timer due\n  input      in\n  runtime    none (start one with `pawl run`)\n");
 	assert_int_equal(run(w, "status", "busy", "-o", "json", "-i"), 0);
-	assert_has(w->out, "\"custom_status\":\"half way\",\"waits\":[{\"kind\":\"activity\",\"seq\":2,\"name\":\"unpack\",\"attempt\":2,"
+	assert_has(w->out, "\"custom_status\":\"half way\",\"status_version\":\"1.1\",\"waits\":[{\"kind\":\"activity\",\"seq\":2,\"name\":\"unpack\",\"attempt\":2,"
 	                   "\"due\":\"2090-01-01T00:00:00.000000Z\",\"due_in_ms\":");
 	assert_has(w->out, "\"last_error\":\"exit:3: bad \\u001b[31m archive\",\"state\":\"Waiting\"},{\"kind\":\"timer\",\"seq\":4,\"due\":\"2020-01-02T03:05:07.000000Z\",\"due_in_ms\":-");
 	assert_has(w->out, "],\"input\":\"in\"}\n");
@@ -215,7 +215,7 @@ static void get_knows_what_there_is_to_get(void **state)
 	world_live(w, "v", STARTED, VALUES);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		assert_int_equal(run(w, "get", "v", wrong[i]), 2);
-		assert_has(w->err, "get input, output, status or kv.KEY, not '");
+		assert_has(w->err, "get input, output, status, status_version or kv.KEY, not '");
 	}
 	assert_int_equal(run(w, "get", "v"), 2);
 	assert_int_equal(run(w, "get", "v", "input", "-o", "json"), 2);
@@ -420,6 +420,112 @@ static void purge_removes_what_ended_and_nothing_else(void **state)
 	assert_int_equal(run(w, "purge", "bad"), 4);
 }
 
+#define VALUE(text) TURN2 "\"type\":\"KeyValueSet\",\"key\":\"site\",\"value\":\"" text "\"}"
+#define AGAIN TURN2 "\"type\":\"ExecutionContinuedAsNew\",\"input\":\"more\"}"
+
+static void listed(struct cli_world *w, const char *where, const char *want)
+{
+	assert_int_equal(run(w, "list", "-a", "-o", "name", "--where", where), 0);
+	assert_string_equal(w->out, want);
+}
+
+static void where_leaves_those_for_which_it_holds(void **state)
+{
+	struct cli_world *w = *state;
+
+	put_some(w);
+	world_live(w, "site-7", STARTED, VALUE("7"), "{\"seq\":3,\"type\":\"CustomStatusSet\",\"status\":\"waits for a person\"}");
+	world_live(w, "site-8", STARTED, VALUE("8 and 9"));
+	listed(w, "kv.site=7", "site-7\n");
+	listed(w, "kv.site = '8 and 9'", "site-8\n");
+	listed(w, "kv.site~8", "site-8\n");
+	listed(w, "status~person and kv.site=7", "site-7\n");
+	listed(w, "status~person and kv.site=8", "");
+	listed(w, "id~site-*", "site-7\nsite-8\n");
+	listed(w, "id~oo", "good\n");
+	listed(w, "id~w?its and type=flow", "waits\n");
+	listed(w, "id~site and kv.site!=7", "site-8\n");
+	listed(w, "id~good and kv.site!=7 and version=1.2.0", "good\n");
+	listed(w, "id=good and version=9", "");
+	assert_int_equal(run(w, "suspend", "--where", "id~site", "-n"), 0);
+	assert_string_equal(w->out, "site-7: would be suspended\nsite-8: would be suspended\n");
+	assert_int_equal(run(w, "purge", "--where", "id~o", "-s", "completed"), 0);
+	assert_string_equal(w->out, "good: purged\n");
+}
+
+static void a_where_that_is_none_is_told(void **state)
+{
+	struct cli_world *w = *state;
+	static const char *const wrong[][2] = {
+		{ "", "--where knows id, type, version, status, error and kv.KEY, not ''" },
+		{ "color=red", "not 'color'" },
+		{ "kv.=1", "not 'kv.'" },
+		{ "kv.a/b=1", "'a/b' is no key" },
+		{ "id", "after 'id' stands =, != or ~, not ''" },
+		{ "id!x", "not '!x'" },
+		{ "id='x", "the quote at ''x' does not end" },
+		{ "id='x' or id=y", "between two parts stands 'and', not 'or id=y'" },
+		{ "id=x and ", "not ''" },
+	};
+
+	put_some(w);
+	for (size_t n = 0; n < sizeof(wrong) / sizeof(wrong[0]); n++) {
+		assert_int_equal(run(w, "list", "--where", wrong[n][0]), 2);
+		assert_has(w->err, wrong[n][1]);
+	}
+	char many[400] = "id=a";
+	for (unsigned n = 1; n < 16; n++)
+		strcat(many, " and id=a");
+	assert_int_equal(run(w, "list", "--where", many), 0);
+	strcat(many, " and id=a");
+	assert_int_equal(run(w, "list", "--where", many), 2);
+	assert_has(w->err, "--where has at most 16 parts");
+	char longest[300] = "id=";
+	memset(longest + 3, 'x', 255);
+	assert_int_equal(run(w, "list", "--where", longest), 0);
+	longest[3 + 255] = 'x';
+	assert_int_equal(run(w, "list", "--where", longest), 2);
+	assert_has(w->err, "a value has at most 255 bytes");
+}
+
+static void purges_go_in_batches_and_at_a_rate(void **state)
+{
+	struct cli_world *w = *state;
+	char id[16];
+
+	for (unsigned n = 0; n < 150; n++) {
+		snprintf(id, sizeof(id), "e%03u", n);
+		world_ended(w, id, STARTED, COMPLETED);
+	}
+	assert_int_equal(run(w, "purge", "--where", "id~e00?", "--rate", "1000"), 0);
+	assert_has(w->out, "e009: purged\n");
+	assert_int_equal(run(w, "purge", "-s", "completed", "-q"), 0);
+	assert_int_equal(run(w, "list", "-a", "-o", "name"), 0);
+	assert_string_equal(w->out, "");
+	assert_int_equal(run(w, "purge", "-s", "completed", "--rate", "0"), 2);
+}
+
+static void compact_removes_older_executions(void **state)
+{
+	struct cli_world *w = *state;
+
+	world_live(w, "loop", STARTED, AGAIN);
+	for (uint64_t n = 2; n <= 4; n++)
+		world_put(w, "loop", n, false, n < 4 ? (const char *const[]){ STARTED, AGAIN, NULL } : (const char *const[]){ STARTED, NULL });
+	world_live(w, "plain", STARTED);
+	assert_int_equal(run(w, "compact", "plain"), 5);
+	assert_has(w->err, "'plain' has no older executions to remove");
+	assert_int_equal(run(w, "compact", "loop", "--keep", "0"), 2);
+	assert_int_equal(run(w, "compact", "--where", "id~o", "--keep", "3", "-n"), 0);
+	assert_string_equal(w->out, "loop: would be compacted\n");
+	assert_int_equal(run(w, "compact", "--where", "id=loop", "--keep", "2"), 0);
+	assert_string_equal(w->out, "loop: compacted\n");
+	assert_int_equal(run(w, "compact", "loop", "--keep", "2"), 5);
+	assert_int_equal(run(w, "history", "loop", "--execution", "2"), 4);
+	assert_int_equal(run(w, "history", "loop", "--execution", "3"), 0);
+	assert_int_equal(run(w, "status", "loop"), 0);
+}
+
 static void reading_writes_nothing_and_needs_no_lock(void **state)
 {
 	struct cli_world *w = *state;
@@ -495,6 +601,10 @@ int main(void)
 		WORLD(acting_verbs_check_the_state_first),
 		WORLD(a_filter_that_matches_more_than_one_wants_a_yes),
 		WORLD(purge_removes_what_ended_and_nothing_else),
+		WORLD(where_leaves_those_for_which_it_holds),
+		WORLD(a_where_that_is_none_is_told),
+		WORLD(purges_go_in_batches_and_at_a_rate),
+		WORLD(compact_removes_older_executions),
 		WORLD(reading_writes_nothing_and_needs_no_lock),
 		cmocka_unit_test(nothing_drives_the_terminal),
 		cmocka_unit_test(yaml_quotes_what_would_be_something_else),

@@ -288,6 +288,37 @@ static void subscriptions_and_events_for_later_go_over(void **state)
 	world_release(&w);
 }
 
+static int never_asks(pawl_ctx *ctx, const char *input)
+{
+	if (strcmp(input, "last") == 0)
+		return pawl_return(ctx, pawl_take_event(ctx, "later"));
+	pawl_sleep(ctx, 1000);
+	return pawl_continue_as_new(ctx, "last");
+}
+
+static void an_event_for_later_that_has_come_goes_over_without_its_line(void **state)
+{
+	struct event later = { .type = EVENT_EventScheduled, .fields = FIELD_NAME | FIELD_DATA | FIELD_ID | FIELD_DELAY | FIELD_DUE,
+			       .name = SLICE("later"), .data = SLICE("big"), .id = SLICE("m1"), .delay_ms = 100,
+			       .due = { SLICE("aaaaaaaa"), 5, WORLD_TIME } };
+	struct event fires = { .type = EVENT_EventRaised, .fields = FIELD_NAME | FIELD_DATA | FIELD_REF, .name = SLICE("later"),
+			       .data = SLICE("big"), .ref = 3 };
+	struct world w;
+	(void)state;
+	world_init(&w, never_asks);
+	world_start(&w, "first");
+	world_message(&w, &later);
+	world_turn(&w);
+	world_message(&w, &fires);
+	world_turn(&w);
+	world_fires(&w, 2);
+	assert_next(&w, "1 ExecutionStarted 'flow' version '1.0.0' input 'last' execution 4\n2 EventRaised 'later' input 'big'");
+	world_next(&w);
+	world_turn(&w);
+	assert_string_equal(w.view.output, "big");
+	world_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +330,7 @@ int main(void)
 		cmocka_unit_test(sends_starts_and_values_are_answered),
 		cmocka_unit_test(events_from_others_are_events),
 		cmocka_unit_test(subscriptions_and_events_for_later_go_over),
+		cmocka_unit_test(an_event_for_later_that_has_come_goes_over_without_its_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,6 +219,46 @@ static void a_shield_puts_the_cut_off(void **state)
 	world_release(&w);
 }
 
+/* Takes a wait that was cut for the event that it waited for. */
+static int careless(pawl_ctx *ctx, const char *input)
+{
+	pawl_task *ok = pawl_event(ctx, "ok"), *late = pawl_timer(ctx, 1000);
+
+	if (*input == 's')
+		pawl_sleep(ctx, 500);
+	else if (*input == 'l')
+		while (pawl_first(ctx, ok, late) == ok)
+			;
+	else if (pawl_any(ctx, ok, late) == late)
+		return pawl_fail(ctx, "too late");
+	if (*input == 'r' && !pawl_result(ok))
+		return pawl_call(ctx, "clean", NULL) ? pawl_return(ctx, "clean") : pawl_rethrow(ctx);
+	if (*input != 'e' && !pawl_call(ctx, "deploy", NULL))
+		return pawl_rethrow(ctx);
+	return pawl_return(ctx, "approved");
+}
+
+static void code_that_has_not_been_told_does_not_go_on(void **state)
+{
+	static const char *const inputs[] = { "any", "sleep", "loop", "end" };
+	struct world w;
+	(void)state;
+	for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+		world_init(&w, careless);
+		world_start(&w, inputs[i]);
+		cancel(&w, NULL);
+		assert_null(strstr(world_last(&w), "ActivityScheduled"));
+		assert_non_null(strstr(world_last(&w), "ExecutionCanceled"));
+		assert_int_equal(world_verify(&w, careless, NULL), 0);
+		world_release(&w);
+	}
+	world_init(&w, careless);
+	world_start(&w, "result");
+	cancel(&w, NULL);
+	assert_non_null(strstr(world_last(&w), "ActivityScheduled 'clean'"));
+	world_release(&w);
+}
+
 static void past_its_deadline_it_ends_without_the_code(void **state)
 {
 	struct world w;
@@ -483,6 +523,7 @@ int main(void)
 		cmocka_unit_test(cancel_cuts_what_is_open_and_the_code_cleans_up),
 		cmocka_unit_test(after_cancel_it_may_still_complete_or_fail),
 		cmocka_unit_test(a_shield_puts_the_cut_off),
+		cmocka_unit_test(code_that_has_not_been_told_does_not_go_on),
 		cmocka_unit_test(past_its_deadline_it_ends_without_the_code),
 		cmocka_unit_test(suspended_it_is_cut_when_it_goes_on),
 		cmocka_unit_test(what_is_to_begin_later_waits_and_can_be_canceled),

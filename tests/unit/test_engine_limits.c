@@ -284,10 +284,174 @@ static void a_history_has_a_limit_of_events(void **state)
 	execution_free(x);
 }
 
+static char much[PAWL_STATUS_BYTES_MAX + 1];
+
+static int tells_much(pawl_ctx *ctx, const char *input)
+{
+	(void)input;
+	memset(much, 'x', sizeof much - 1);
+	for (;;) {
+		for (unsigned n = 0; n < 500; n++) {
+			much[0] = (char)('a' + n % 20); /* the same again is not told */
+			pawl_set_status(ctx, much);
+		}
+		if (!pawl_await(ctx, pawl_timer(ctx, 1)))
+			return pawl_rethrow(ctx);
+	}
+}
+
+static uint64_t carried(const struct event *e)
+{
+	return 128 + e->data.len + (e->fields & FIELD_STATUS ? e->status.len : 0);
+}
+
+static void a_history_has_a_limit_of_bytes(void **state)
+{
+	struct execution *x;
+	struct engine_options options = { .resident = true };
+	struct message m = { .event = { .type = EVENT_ExecutionStarted, .fields = FIELD_NAME | FIELD_VERSION | FIELD_SEED } };
+	struct turn t = { .time_ns = 1, .boot = SLICE("x"), .messages = &m, .message_count = 1 };
+	uint64_t bytes = 0, last = 0;
+	(void)state;
+	if (!coro_has_stacks())
+		skip();
+	assert_int_equal(execution_new(&x, "i", 1, tells_much, &options, NULL), 0);
+	do {
+		assert_int_equal(execution_turn(x, &t, NULL), 0);
+		for (size_t n = 0; n < t.event_count; n++)
+			bytes += last = carried(&t.events[n]);
+		m.event = (struct event){ .type = EVENT_TimerFired, .fields = FIELD_REF, .ref = t.events[t.event_count - 1].seq };
+	} while (!t.ended);
+	const struct event *end = &t.events[t.event_count - 1];
+	assert_true(slice_is(end->error.code, "history-limit"));
+	assert_non_null(strstr(end->error.message.data, "PAWL_HISTORY_BYTES_MAX"));
+	/* up to the limit all is taken, and nothing behind it: the last that was taken has reached it */
+	uint64_t before = bytes - last;
+	assert_in_range(before, PAWL_HISTORY_BYTES_MAX, PAWL_HISTORY_BYTES_MAX + PAWL_STATUS_BYTES_MAX + 128);
+	execution_free(x);
+}
+
 static int waits_for_e(pawl_ctx *ctx, const char *input)
 {
 	(void)input;
 	return pawl_return(ctx, pawl_wait_event(ctx, "e", -1));
+}
+
+static void events_are_refused_when_the_history_has_too_many_bytes(void **state)
+{
+	struct world w;
+	char data[1001];
+	(void)state;
+	world_init(&w, waits_for_e);
+	w.options.history_bytes_max = 128 + 128 + 3 * 1128; /* ExecutionStarted, EventSubscribed, and three of 1000 */
+	memset(data, 'd', sizeof data - 1);
+	data[1000] = '\0';
+	world_start(&w, NULL);
+	struct message *m[4];
+	for (int i = 0; i < 4; i++)
+		m[i] = world_raise(&w, "other", data);
+	world_turn(&w);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(m[i]->result, MESSAGE_TAKEN);
+	assert_int_equal(m[3]->result, MESSAGE_REFUSED);
+	assert_string_equal(m[3]->why, "over the limit of 3640 bytes in one history (limits.history_bytes_max)");
+	struct message *open = world_raise(&w, "e", "x");
+	world_turn(&w);
+	assert_int_equal(open->result, MESSAGE_REFUSED);
+	world_release(&w);
+}
+
+static int does_all_sorts(pawl_ctx *ctx, const char *input)
+{
+	pawl_set_status(ctx, "half");
+	(void)pawl_call(ctx, "works", input);
+	if (pawl_patched(ctx, "p"))
+		(void)pawl_call(ctx, "fails", "x");
+	(void)pawl_wait_event(ctx, "e", -1);
+	return pawl_return(ctx, pawl_wait_event(ctx, "f", -1));
+}
+
+/* Else the same history would give other decisions (I5). */
+static void replay_counts_the_same_bytes(void **state)
+{
+	struct world w;
+	struct history h;
+	struct execution *x;
+	(void)state;
+	if (!coro_has_stacks())
+		skip();
+	world_init(&w, does_all_sorts);
+	w.spill_bytes = 20;
+	w.drop_one_in = 1000;
+	world_start(&w, "an input that is long enough to be spilled");
+	world_completes(&w, 3, "{\"a\": [1, \"\\u00e4\"]}");
+	world_fail(&w, 5, 1, "no\xff such", false);
+	world_turn(&w);
+	world_raise_with(&w, "e", "\x01 not text \xff", "id", "key");
+	world_turn(&w);
+	history_init(&h);
+	assert_int_equal(history_parse(&h, buf_slice(&w.text), NULL), 0);
+	struct engine_options options = w.options;
+	options.resident = false;
+	assert_int_equal(execution_new(&x, "order-1", 1, does_all_sorts, &options, NULL), 0);
+	assert_int_equal(execution_load(x, &h, NULL), 0);
+	assert_int_equal(execution_verify(x, NULL), 0);
+	assert_true(x->bytes > 5 * 128);
+	assert_int_equal(x->bytes, w.x[WORLD_KEPT]->bytes);
+	execution_free(x);
+	history_release(&h);
+	world_release(&w);
+}
+
+static int subscribes(pawl_ctx *ctx, const char *input)
+{
+	(void)input;
+	for (int i = 0; i < PAWL_TOPICS_MAX; i++)
+		assert_int_equal(pawl_subscribe(ctx, pawl_printf(ctx, "t/%d", i), "e"), 0);
+	assert_int_equal(pawl_subscribe(ctx, "t/more", "e"), PAWL_ETOOBIG);
+	assert_string_equal(pawl_failed(ctx)->message, "subscription 't/more' would be one more than the limit of 64 (PAWL_TOPICS_MAX)");
+	assert_int_equal(pawl_subscribe(ctx, "t/1", "f"), 0); /* another event for one that is there */
+	pawl_unsubscribe(ctx, "t/0");
+	assert_int_equal(pawl_subscribe(ctx, "t/more", "e"), 0);
+	return pawl_return(ctx, pawl_wait_event(ctx, "f", -1));
+}
+
+static void an_instance_has_a_limit_of_subscriptions(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, subscribes);
+	world_start(&w, NULL);
+	world_raise(&w, "f", "done");
+	world_turn(&w);
+	assert_true(w.ended);
+	assert_int_equal(w.view.status, STATUS_COMPLETED);
+	world_release(&w);
+}
+
+static int locks(pawl_ctx *ctx, const char *input)
+{
+	const char *names[2 * PAWL_LOCKS_MAX + 3] = { NULL };
+	(void)input;
+	for (int i = 0; i <= PAWL_LOCKS_MAX; i++) {
+		names[2 * i] = "account";
+		names[2 * i + 1] = pawl_printf(ctx, "k%d", i);
+	}
+	assert_int_not_equal(pawl_lock(ctx, names), 0);
+	assert_string_equal(pawl_failed(ctx)->message, "more than 16 entities in one lock (PAWL_LOCKS_MAX)");
+	names[2 * PAWL_LOCKS_MAX] = NULL;
+	return pawl_lock(ctx, names) < 0 ? pawl_rethrow(ctx) : pawl_return(ctx, "has them");
+}
+
+static void a_lock_has_a_limit_of_entities(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, locks);
+	world_start(&w, NULL);
+	assert_false(w.ended); /* it waits for the sixteen */
+	assert_int_equal(w.view.open_count, 1);
+	world_release(&w);
 }
 
 static void events_that_nobody_takes_are_capped_by_name(void **state)
@@ -448,6 +612,11 @@ int main(void)
 		cmocka_unit_test(a_turn_has_a_limit_of_actions),
 		cmocka_unit_test(a_loop_of_refused_calls_ends),
 		cmocka_unit_test(a_history_has_a_limit_of_events),
+		cmocka_unit_test(a_history_has_a_limit_of_bytes),
+		cmocka_unit_test(events_are_refused_when_the_history_has_too_many_bytes),
+		cmocka_unit_test(replay_counts_the_same_bytes),
+		cmocka_unit_test(an_instance_has_a_limit_of_subscriptions),
+		cmocka_unit_test(a_lock_has_a_limit_of_entities),
 		cmocka_unit_test(events_that_nobody_takes_are_capped_by_name),
 		cmocka_unit_test(odd_events_are_refused),
 		cmocka_unit_test(memory_over_the_limit_ends_the_execution),

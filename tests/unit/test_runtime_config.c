@@ -40,6 +40,7 @@ static void the_defaults_are_those_of_the_table(void **state)
 	assert_int_equal(cfg.engine.stack_bytes, PAWL_STACK_BYTES);
 	assert_int_equal(cfg.engine.memory_max, 16 << 20);
 	assert_false(cfg.engine.replay_only);
+	assert_false(cfg.engine.check_replay);
 	assert_int_equal(cfg.workers.threads_max, 8);
 	assert_int_equal(cfg.workers.processes_max, 16);
 	assert_int_equal(cfg.workers.running_max, 0);
@@ -111,7 +112,7 @@ static void every_key_can_be_set(void **state)
 	                       "activities_dir: /opt/activities\n"
 	                       "log_level: debug\n"
 	                       "allow_volatile: true\n"
-	                       "engine: {resident_max: 0, stack_bytes: 128KiB, memory_max: 1MiB, replay_only: true}\n"
+	                       "engine: {resident_max: 0, stack_bytes: 128KiB, memory_max: 1MiB, replay_only: true, check_replay: true}\n"
 	                       "workers:\n  threads_max: 2\n  processes_max: 3\n  running_max: 4\n  replaced_max: 0\n"
 	                       "  tags: [gpu, '']\n  heartbeat: 5s\n"
 	                       "attempts: {stuck_max: 1}\n"
@@ -136,6 +137,7 @@ static void every_key_can_be_set(void **state)
 	assert_int_equal(cfg.engine.resident_max, 0);
 	assert_int_equal(cfg.engine.stack_bytes, 128 << 10);
 	assert_true(cfg.engine.replay_only);
+	assert_true(cfg.engine.check_replay);
 	assert_int_equal(cfg.workers.processes_max, 3);
 	assert_int_equal(cfg.workers.running_max, 4);
 	assert_int_equal(cfg.workers.replaced_max, 0);
@@ -341,7 +343,7 @@ struct bad {
 
 #define TOP_LEVEL                                                                                                      \
 	"hub, plugins, activities_dir, log_level, allow_volatile, engine, workers, attempts, reboot, pressure, "       \
-	"journal, drops, timers, process, limits, activities"
+	"journal, drops, timers, cancel, process, limits, retention, activities"
 #define OF_PRESSURE                                                                                                    \
 	"memory_min, disk_min, inodes_min, disk_paths, load_max, psi_memory_max, psi_io_max, psi_cpu_max, "            \
 	"temperature_max, thermal_zone, battery_min, network, command, command_every, margin"
@@ -355,7 +357,7 @@ static const struct bad bad_files[] = {
 	/* keys */
 	{ "engin: {}\n", PAWL_EINVALID, "pawl.yaml:1:1: unknown key 'engin', did you mean 'engine'?; known here: " TOP_LEVEL },
 	{ "colour: red\n", PAWL_EINVALID, "pawl.yaml:1:1: unknown key 'colour'; known here: " TOP_LEVEL },
-	{ "engine:\n  resident_mx: 5\n", PAWL_EINVALID, "pawl.yaml:2:3: unknown key 'engine.resident_mx', did you mean 'resident_max'?; known here: resident_max, stack_bytes, memory_max, replay_only" },
+	{ "engine:\n  resident_mx: 5\n", PAWL_EINVALID, "pawl.yaml:2:3: unknown key 'engine.resident_mx', did you mean 'resident_max'?; known here: resident_max, stack_bytes, memory_max, replay_only, check_replay" },
 	{ "activities: {a: {retry: {jiter: 0}}}", PAWL_EINVALID, "pawl.yaml:1:26: unknown key 'activities.a.retry.jiter', did you mean 'jitter'?; known here: max_attempts, first, coefficient, max, jitter" },
 	{ "activities: {a: {cmd: x}}", PAWL_EINVALID, "pawl.yaml:1:18: unknown key 'activities.a.cmd'; known here: " OF_ACTIVITY },
 	{ "pressure: {memory: 1}", PAWL_EINVALID, "pawl.yaml:1:12: unknown key 'pressure.memory'; known here: " OF_PRESSURE },
@@ -643,6 +645,42 @@ static void a_file_is_read_with_the_conf_d_beside_it(void **state)
 	config_release(&cfg);
 }
 
+static void files_and_activities_are_capped(void **state)
+{
+	struct config cfg;
+	char name[160];
+	struct buf text = BUF_INIT;
+
+	(void)state;
+	assert_int_equal(config_init(&cfg), 0);
+	for (unsigned n = 0; n < CONFIG_FILES_MAX; n++) {
+		snprintf(name, sizeof(name), "conf.d/%03u.yaml", n);
+		put(name, "log_level: debug\n");
+	}
+	assert_int_equal(config_load(&cfg, dir, &err), 0);
+	put("conf.d/more.yaml", "log_level: debug\n");
+	assert_int_equal(config_load(&cfg, dir, &err), PAWL_ETOOBIG);
+	assert_non_null(strstr(err.text, "has more than 256 files"));
+	for (unsigned n = 0; n <= CONFIG_FILES_MAX; n++) {
+		if (n < CONFIG_FILES_MAX)
+			snprintf(name, sizeof(name), "%.100s/conf.d/%03u.yaml", dir, n);
+		else
+			snprintf(name, sizeof(name), "%.100s/conf.d/more.yaml", dir);
+		assert_int_equal(remove(name), 0);
+	}
+	buf_adds(&text, "activities:\n");
+	for (unsigned n = 0; n < CONFIG_ACTIVITIES_MAX; n++)
+		buf_addf(&text, "  a%u: {priority: 1}\n", n);
+	put("pawl.yaml", buf_str(&text));
+	assert_int_equal(config_load(&cfg, dir, &err), 0);
+	buf_adds(&text, "  more: {priority: 1}\n");
+	put("pawl.yaml", buf_str(&text));
+	assert_int_equal(config_load(&cfg, dir, &err), PAWL_ETOOBIG);
+	assert_non_null(strstr(err.text, "more than 1000 activities"));
+	buf_release(&text);
+	config_release(&cfg);
+}
+
 static void a_failed_load_changes_nothing(void **state)
 {
 	struct config cfg;
@@ -792,6 +830,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_code_is_told_without_an_error_object),
 		cmocka_unit_test_setup_teardown(later_files_override_earlier_ones_key_by_key, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(a_file_is_read_with_the_conf_d_beside_it, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(files_and_activities_are_capped, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(a_failed_load_changes_nothing, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(what_is_not_there_or_no_file_is_named, make_dir, remove_dir),
 #else

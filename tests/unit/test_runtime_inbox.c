@@ -452,6 +452,28 @@ static void over_the_limit_of_live_instances_starts_are_refused(void **state)
 	rw_end(w);
 }
 
+static void an_event_file_has_a_limit_of_bytes(void **state)
+{
+	struct runtime_world *w = *state;
+	char *text = calloc(1, 2002), *out = NULL;
+
+	rw_config(w, "drops: {bytes_max: 2000}\n");
+	rw_begin(w);
+	rw_start(w, "collect", "x", "");
+	memset(text, 'x', 2001);
+	put(w, "inbox/x.item.1", text);
+	await_look(file_has(w, "inbox/.rejected/x.item.1.why", "drops.bytes_max"));
+	text[2000] = '\0';
+	put(w, "inbox/x.item.2", text);
+	await_look(!is_there(w, "inbox/x.item.2"));
+	rw_raise(w, "x", "item", "end");
+	assert_int_equal(pawl_wait(w->rt, "x", -1, &out, NULL), 0);
+	assert_non_null(strstr(out, text));
+	free(out);
+	free(text);
+	rw_end(w);
+}
+
 static void too_many_events_that_nobody_takes_are_refused_and_kept_aside(void **state)
 {
 	struct runtime_world *w = *state;
@@ -497,6 +519,7 @@ int main(void)
 		test(what_cannot_be_delivered_is_put_aside_with_the_reason),
 		test(a_start_for_an_id_whose_instance_has_ended_is_put_aside),
 		test(over_the_limit_of_live_instances_starts_are_refused),
+		test(an_event_file_has_a_limit_of_bytes),
 		test(too_many_events_that_nobody_takes_are_refused_and_kept_aside),
 	};
 

@@ -1,0 +1,43 @@
+/* cli_cancel.c - `pawl cancel`. */
+#include "cli/control.h"
+#include "cli/verbs.h"
+
+static const char *refusal(const struct cli_instance *i)
+{
+	if (instance_is_ended(i))
+		return "has ended already";
+	return i->view.cancel_requested ? "was asked to cancel already" : NULL;
+}
+
+static bool is_done(const struct cli_instance *i)
+{
+	return i->view.cancel_requested || instance_is_ended(i);
+}
+
+static int cancel(struct cli *c)
+{
+	static const struct control control = {
+		.kind = PAWL_MESSAGE_CANCEL, .done = "asked to cancel", .asked = "will be asked to cancel",
+			.refusal = refusal, .is_done = is_done,
+	};
+
+	return control_run(c, &control);
+}
+
+static const struct cli_option options_cancel[] = {
+	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
+	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
+	SELECT_OPTIONS,
+	RATE_OPTION,
+	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
+	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
+	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history, and the code can read it" },
+	{ OPT_NONE, 0, NULL, NULL, NULL },
+};
+
+const struct cli_verb verb_cancel = {
+	"cancel", "ask an instance to come to an end", "ID... | -s STATUS,... | -t TYPE | --where EXPR [--rate N] [--yes] [--dry-run] [--reason TEXT]",
+	"What it waits for is canceled at once: activities are told to stop, children are asked to cancel too. Then its code cleans "
+	"up, for cancel.deadline of the configuration at most, and ends as Canceled, or as it says. `wait` tells when. `terminate` ends it without asking.",
+	options_cancel, 0, -1, cancel,
+};

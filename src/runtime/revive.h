@@ -1,0 +1,37 @@
+/*
+ * revive.h - the next execution of an instance that goes on from elsewhere, or has ended: restart, rewind, retry, and a start
+ * that replaces. What the messages of these kinds become.
+ *
+ *	live     message ─► mail ─► turn: the end of this execution and the first lines of the next, one commit (I3)
+ *	ended    message ─► provider: live again ─► mail ─► turn: the first lines of the next, one commit
+ *	                        └ crash: it has ended, so it is archived again at the next start; the message comes again
+ *
+ * A message that is seen again (I2): the first line of the execution that it has begun names it.
+ */
+#ifndef RUNTIME_REVIVE_H
+#define RUNTIME_REVIVE_H
+
+#include "runtime/runtime.h"
+
+/* A message that begins an execution: it waits, or its instance does. It is acked or rejected, sooner or later. */
+void revive_receive(struct pawl_runtime *rt, const struct pawl_message *p);
+/* A start of this program, for an id that is there. */
+void revive_replace(struct pawl_runtime *rt, const struct start_order *o);
+bool revive_is_there(struct pawl_runtime *rt, const char *id); /* live or ended: there is something to replace */
+
+struct revival;
+void revival_free(struct revival *r);
+/* Those that could not be done yet. */
+void revivals_step(struct pawl_runtime *rt);
+void revivals_release(struct pawl_runtime *rt);
+/* The instance has ended before its mail was read: when it is one of ours, the message is one for what has ended now. */
+bool revival_later(struct pawl_runtime *rt, struct mail *m);
+/* Fill in the turn of an instance whose first mail is a revival. 0; < 0: later (out of memory and the like); 1: it cannot be
+ * done, the sender is told, the turn is gone, and the instance may be. */
+int revive_turn(struct pawl_runtime *rt, struct instance *i, struct turn *t, struct pawl_error *err);
+/* The provider has refused these lines, for good; the mail is gone. The instance may be, too. */
+void revive_refused(struct pawl_runtime *rt, struct instance *i);
+/* The next execution has begun: its view is there. */
+void revive_began(struct pawl_runtime *rt, struct instance *i);
+
+#endif
