@@ -47,6 +47,8 @@ static enum answer ask(pawl_ctx *ctx, const char *person, const char *request, i
 	pawl_task *yes = pawl_event(ctx, "approved"), *no = pawl_event(ctx, "rejected");
 	pawl_task *late = pawl_timer(ctx, deadline_ms);
 	pawl_task *first = pawl_any(ctx, yes, no, late);
+	if (pawl_task_failure(first))
+		return TROUBLE; /* canceled: nobody has answered */
 	if (first == late)
 		return SILENCE;
 	*who = pawl_result(first);

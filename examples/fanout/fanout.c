@@ -2,7 +2,8 @@
  * fanout.c - many activities at once, one result.
  *
  * Input: a number N, then the squares of 1 ... N are added up, each by an activity of its own; or a JSON list of paths,
- * then the words in these files are counted, each file by an activity of its own.
+ * then the words in these files are counted, each file by an activity of its own. `greetings` wants a JSON list of names, and
+ * returns a list of greetings.
  */
 #include <pawl/pawl.h>
 #include <ctype.h>
@@ -43,7 +44,13 @@ static int count_words(pawl_work *work, const char *path)
 }
 PAWL_ACTIVITY(count_words);
 
-/* The next text of a JSON list, cut out in place; NULL at its end. Paths with backslashes are refused by the caller. */
+static int greet(pawl_work *work, const char *name)
+{
+	return pawl_work_return(work, "Hello %s!", name);
+}
+PAWL_ACTIVITY(greet);
+
+/* The next text of a JSON list, cut out in place; NULL at its end. Texts with backslashes are refused by the caller. */
 static char *next_text(char **at)
 {
 	char *begin = strchr(*at, '"');
@@ -54,6 +61,17 @@ static char *next_text(char **at)
 	*end = '\0';
 	*at = end + 1;
 	return begin + 1;
+}
+
+static size_t split_list(char *text, const char **parts)
+{
+	size_t count = 0;
+
+	if (*text != '[' || strchr(text, '\\'))
+		return 0;
+	for (char *part; count < PARTS_MAX && (part = next_text(&text)); count++)
+		parts[count] = part;
+	return count;
 }
 
 /* What is to be done: an activity and its inputs. Memory comes from ctx, so nothing has to be freed. */
@@ -68,12 +86,22 @@ static size_t split(pawl_ctx *ctx, const char *input, const char **activity, con
 		*activity = "square";
 		for (; n > 0 && n <= PARTS_MAX && count < (size_t)n; count++)
 			(*parts)[count] = pawl_printf(ctx, "%zu", count + 1);
-	} else if (*text == '[' && !strchr(text, '\\')) {
+	} else {
 		*activity = "count_words";
-		for (char *path; count < PARTS_MAX && (path = next_text(&text)); count++)
-			(*parts)[count] = path;
+		count = split_list(text, *parts);
 	}
 	return count;
+}
+
+/* All begin in one turn, and in one commit. */
+static pawl_task **begin_all(pawl_ctx *ctx, const char *activity, const char **parts, size_t count)
+{
+	pawl_task **tasks = pawl_alloc(ctx, count * sizeof(*tasks));
+
+	for (size_t i = 0; i < count; i++)
+		tasks[i] = pawl_activity(ctx, activity, parts[i]);
+	pawl_set_status(ctx, pawl_printf(ctx, "waits for %zu times %s", count, activity));
+	return tasks;
 }
 
 static int fanout(pawl_ctx *ctx, const char *input)
@@ -85,12 +113,10 @@ static int fanout(pawl_ctx *ctx, const char *input)
 	if (count == 0)
 		return pawl_fail(ctx, "the input '%.40s' is neither a number from 1 to %d nor a JSON list of paths",
 		                 input, PARTS_MAX);
-	pawl_task **tasks = pawl_alloc(ctx, count * sizeof(*tasks));
-	for (size_t i = 0; i < count; i++)
-		tasks[i] = pawl_activity(ctx, activity, parts[i]);
-	pawl_set_status(ctx, pawl_printf(ctx, "waits for %zu times %s", count, activity));
-
+	pawl_task **tasks = begin_all(ctx, activity, parts, count);
 	size_t failed = pawl_all_of(ctx, tasks, count);
+	if (failed && pawl_is_cancelled(ctx))
+		return pawl_rethrow(ctx);
 	if (failed)
 		return pawl_fail(ctx, "%zu of %zu failed, the first: %s", failed, count, pawl_failed(ctx)->message);
 	for (size_t i = 0; i < count; i++)
@@ -98,6 +124,28 @@ static int fanout(pawl_ctx *ctx, const char *input)
 	return pawl_return(ctx, pawl_printf(ctx, "{\"activity\":\"%s\",\"parts\":%zu,\"sum\":%lld}", activity, count, sum));
 }
 PAWL_ORCHESTRATION(fanout, "1.0.0");
+
+/* The results are in the order in which they were begun, whichever was ready first. */
+static int greetings(pawl_ctx *ctx, const char *input)
+{
+	const char **names = pawl_alloc(ctx, PARTS_MAX * sizeof(*names));
+	size_t count = split_list(pawl_printf(ctx, "%s", input), names);
+	size_t len = 0, size = sizeof("[]");
+
+	if (count == 0)
+		return pawl_fail(ctx, "the input '%.40s' is not a JSON list of names", input);
+	pawl_task **tasks = begin_all(ctx, "greet", names, count);
+	if (pawl_all_of(ctx, tasks, count))
+		return pawl_rethrow(ctx);
+	for (size_t i = 0; i < count; i++)
+		size += pawl_result_len(tasks[i]) + strlen("\"\",");
+	char *all = pawl_alloc(ctx, size);
+	for (size_t i = 0; i < count; i++)
+		len += (size_t)snprintf(all + len, size - len, "%c\"%s\"", i ? ',' : '[', pawl_result(tasks[i]));
+	all[len] = ']'; /* pawl_alloc gives zeroes */
+	return pawl_return(ctx, all);
+}
+PAWL_ORCHESTRATION(greetings, "1.0.0");
 
 int main(int argc, char **argv)
 {

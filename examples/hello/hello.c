@@ -23,7 +23,7 @@ static int greet(pawl_ctx *ctx, const char *who)
 	pawl_task *ok = pawl_event(ctx, "approved"), *late = pawl_timer(ctx, PAWL_HOURS(24));
 	if (pawl_any(ctx, ok, late) == late)
 		return pawl_fail(ctx, "nobody approved within a day");
-	return pawl_return(ctx, text);
+	return pawl_result(ok) ? pawl_return(ctx, text) : pawl_rethrow(ctx); /* no result: somebody has canceled it */
 }
 PAWL_ORCHESTRATION(greet, "1.0.0");
 

@@ -46,6 +46,8 @@ static int watch(pawl_ctx *ctx, const char *path, double threshold, double secon
 
 		pawl_task *pause = pawl_timer(ctx, (int64_t)(seconds * 1000));
 		if (pawl_first(ctx, stop, pause) == stop) { /* not pawl_any: it would cancel the other, and stop is still needed */
+			if (!pawl_result(stop)) /* the wait was canceled, as the instance is */
+				return pawl_rethrow(ctx);
 			pawl_cancel(ctx, pause);
 			return pawl_return(ctx, pawl_printf(ctx, "stopped at %s after %ld looks", value, round));
 		}
