@@ -108,7 +108,7 @@ void execution_free(struct execution *x);
  * Nothing runs yet. */
 int execution_load(struct execution *x, const struct history *h, struct pawl_error *err) PAWL_MUST_USE;
 /* Replay what was loaded (if it was not yet), take the messages and run. Without messages too, when the last lines of history
- * are such that the code has not run for them (view.unrun, or not begun): what it decides then has no time, as it belongs to
+ * are such that the code has not run for them (view.unrun): what it decides then has no time, as it belongs to
  * that turn; messages are looked at after it, and begin a turn of their own in the same call. PAWL_ENONDETERMINISM: parked, nothing was
  * decided and no message taken; the execution is to be freed. PAWL_ENOMEM: the same, try later. A new execution's first
  * message is ExecutionStarted. */

@@ -88,6 +88,35 @@ void replay_memory_end(struct execution *x)
 	execution_halt(x);
 }
 
+/* Is the turn in front of `at` one that began with a delivered line, and has the code decided nothing in it? */
+static bool is_open_turn(const struct execution *x, size_t at)
+{
+	const struct history *h = x->history;
+
+	while (at-- > 0) {
+		const struct event *e = &h->events[at];
+		if (!(event_type_class(e->type) & EVENT_IN))
+			return false;
+		if (e->has_time)
+			return event_is_delivered(e) || e->seq <= x->carry.rewound;
+	}
+	return false;
+}
+
+/* It was terminated, or left for another execution, before its code went on: what it would have decided is not there. */
+static void ended_unrun(struct execution *x)
+{
+	const struct history *h = x->history;
+	const struct event *e = x->at < h->count ? &h->events[x->at] : NULL;
+
+	if (!e || (e->type != EVENT_ExecutionTerminated && e->type != EVENT_ExecutionRewound) || !is_open_turn(x, x->at))
+		return;
+	x->at++;
+	x->seq++;
+	x->ended = true;
+	execution_halt(x);
+}
+
 void replay_decision(struct execution *x, const struct event *e)
 {
 	const struct history *h = x->history;
@@ -95,6 +124,7 @@ void replay_decision(struct execution *x, const struct event *e)
 	assert(x->seq == x->at); /* E1 */
 	pass_markers(x, next_due(x));
 	replay_memory_end(x);
+	ended_unrun(x);
 	const struct event *recorded = x->at < h->count ? &h->events[x->at] : NULL;
 	if (!recorded || !(event_type_class(recorded->type) & EVENT_DECISION)) {
 		describe_turn_end(x);
@@ -194,21 +224,6 @@ static bool next_recorded(struct execution *x)
 	return true;
 }
 
-/* Is the last turn of history one that began with a delivered line, and has the code decided nothing in it? */
-static bool is_open_turn(const struct execution *x)
-{
-	const struct history *h = x->history;
-
-	for (size_t at = h->count; at-- > 0;) {
-		const struct event *e = &h->events[at];
-		if (!(event_type_class(e->type) & EVENT_IN))
-			return false;
-		if (e->has_time)
-			return event_is_delivered(e) || e->seq <= x->carry.rewound;
-	}
-	return false;
-}
-
 /* From here on decisions are new, and no message was looked at yet. */
 static void go_live(struct execution *x)
 {
@@ -234,7 +249,7 @@ static bool next_old(struct execution *x)
 {
 	if (!next_recorded(x))
 		return false;
-	if (x->at < x->history->count || x->ended || !is_open_turn(x))
+	if (x->at < x->history->count || x->ended || !is_open_turn(x, x->at))
 		return true;
 	go_live(x);
 	if (is_held_back(x->turn)) {

@@ -86,7 +86,7 @@ void view_release(struct view *v)
 	view_drop_topics(v, SLICE_NONE);
 	free(v->parent);
 	view_clear_values(v, SLICE_NONE);
-	free(v->type); /* and version */
+	view_drop_type(v);
 	free(v->custom_status);
 	free(v->output);
 	free(v->output_file);
@@ -564,7 +564,7 @@ static int add_buffered(struct view *v, struct event_name *n, size_t size)
 	}
 	n->sizes[n->buffered++] = (uint32_t)size;
 	v->event_count++;
-	v->event_bytes += size;
+	v->event_bytes += (uint32_t)size;
 	return 0;
 }
 
@@ -658,12 +658,8 @@ static struct view_parent *parent_new(const struct event *e)
 
 static int start(struct view *v, const struct event *e)
 {
-	v->type = malloc(e->name.len + 1 + e->version.len + 1);
-	if (!v->type)
+	if (view_set_type(v, e->name, e->version) < 0)
 		return PAWL_ENOMEM;
-	v->version = v->type + e->name.len + 1;
-	put_text(v->type, e->name);
-	put_text(v->version, e->version);
 	v->status = e->fields & (FIELD_START_AT | FIELD_DUE) ? STATUS_PENDING : STATUS_RUNNING;
 	v->created_ns = e->time_ns;
 	v->rewound_to = e->fields & FIELD_REF ? (uint32_t)e->ref : 0;
@@ -898,7 +894,6 @@ int view_apply(struct view *v, const struct event *e)
 	}
 	bool decision = event_type_class(e->type) & EVENT_DECISION;
 	v->next_seq++;
-	v->begun = v->begun || decision;
 	if (decision)
 		v->unrun = false;
 	else if (e->has_time)

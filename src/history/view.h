@@ -77,33 +77,34 @@ struct view_topic {
 	char filter[];
 };
 
+/* As small as it can be: a hub has one for each live instance. */
 struct view {
 	enum instance_status status;
-	bool suspended, cancel_requested;
-	bool begun;             /* its code has decided something. Not yet: only what was carried over into it is there */
-	bool has_unknown;       /* of a newer pawl: the instance is parked, the view tells less */
+	bool suspended : 1, cancel_requested : 1;
+	bool unrun : 1;         /* the last turn began with a delivered line, and has no decision: perhaps its code has not run */
+	bool own_type : 1;      /* view_type.c's */
+	bool has_unknown : 1;   /* of a newer pawl: the instance is parked, the view tells less */
 	uint64_t next_seq;      /* of the next event */
 	int64_t created_ns, updated_ns;
-	char *type, *version;   /* one allocation */
+	const char *type, *version; /* NULL before its start */
 	char *custom_status;    /* NULL when none */
-	uint64_t custom_status_version;
+	uint32_t custom_status_version;
+	uint32_t rewound_to;    /* so many lines are those of the execution before */
 	char *output;           /* of a completed one, NULL when none */
 	size_t output_len;
 	char *output_file;      /* or the file it was spilled to */
 	char *error_code, *error_message; /* of a failed one */
 	struct view_value *values;
 	char *reason;           /* of a terminated, canceled or suspended one */
-	struct open_item *open; /* what is open when the execution ends stays here, for the runtime to stop it */
-	uint32_t open_count, event_count; /* event_count: buffered external events */
-	uint64_t event_bytes;    /* of their data, about: an event that a wait has put back counts as nothing */
 	struct view_parent *parent; /* NULL when it is nobody's child */
 	struct view_topic *topics;
-	uint32_t rewound_to;     /* so many lines are those of the execution before */
-	bool unrun;              /* the last turn began with a delivered line, and has no decision: perhaps its code has not run */
+	struct open_item *open; /* what is open when the execution ends stays here, for the runtime to stop it */
+	uint32_t open_count, event_count; /* event_count: buffered external events */
+	uint32_t event_bytes;   /* of their data, about: an event that a wait has put back counts as nothing */
 	/* view.c's */
+	uint32_t open_index_cap;
 	struct open_item *open_last;
 	struct open_item **open_index; /* by seq, when there are many */
-	uint32_t open_index_cap;
 	struct event_name *event_names;
 };
 
@@ -136,6 +137,8 @@ void view_value_event(const struct view_value *value, struct event *out);
 /* view.c's. key NONE: all. */
 int view_set_value(struct view *v, const struct event *e) PAWL_MUST_USE;
 void view_clear_values(struct view *v, struct slice key);
+int view_set_type(struct view *v, struct slice name, struct slice version) PAWL_MUST_USE;
+void view_drop_type(struct view *v);
 int view_add_topic(struct view *v, const struct event *e) PAWL_MUST_USE;
 void view_drop_topics(struct view *v, struct slice filter);
 const char *status_name(enum instance_status status);  /* "Running" ... */

@@ -373,20 +373,38 @@ static int look_for_child(struct delivery *d, const struct open_item *item)
 	return begin_again(d, &scheduled); /* which finds that the id is taken, if it is */
 }
 
+/* Then its answer is queued, too. */
+static bool is_cancel_queued(const struct instance *parent, uint64_t ref)
+{
+	const struct turn *t = parent->turn;
+
+	for (size_t n = 0; t && n < t->event_count; n++)
+		if (t->events[n].type == EVENT_ChildCancelRequested && t->events[n].ref == ref)
+			return true;
+	return false;
+}
+
+static int look(struct pawl_runtime *rt, struct instance *parent, const struct open_item *item, struct pawl_error *err)
+{
+	struct delivery d;
+
+	delivery_init(&d, rt, parent, err);
+	size_t at = delivery_begin(&d);
+	return delivery_end(&d, at, look_for_child(&d, item));
+}
+
+/* What is queued may be taken back: it is looked at again until nothing is. */
 void child_due(struct pawl_runtime *rt, struct effect *e)
 {
 	struct instance *parent = e->instance;
-	const struct open_item *item = waiting(parent, parent->execution, e->seq);
+	const struct open_item *item = is_cancel_queued(parent, e->seq) ? NULL : waiting(parent, parent->execution, e->seq);
 	struct pawl_error err = { 0 };
-	struct delivery d;
 
-	if (!item || rt->stopping)
-		return; /* it has been answered; or the next start does it */
-	delivery_init(&d, rt, parent, &err);
-	size_t at = delivery_begin(&d);
-	int rc = delivery_end(&d, at, look_for_child(&d, item));
-	if (rc == 0)
-		return;
-	log_warning("a child of '%s' must wait: %s", parent->id, err.text);
-	effect_wait(rt, e, LOOK_AGAIN_MS);
+	if (rt->stopping)
+		return; /* the next start does it */
+	int rc = item ? look(rt, parent, item, &err) : 0;
+	if (rc < 0)
+		log_warning("a child of '%s' must wait: %s", parent->id, err.text);
+	if (rc < 0 || rt->next.count > 0 || rt->flying.count > 0)
+		effect_wait(rt, e, LOOK_AGAIN_MS);
 }

@@ -15,6 +15,8 @@
 #include "runtime/runtime.h"
 #include <stdlib.h>
 
+#define FULL_WAIT_MS 10000
+
 
 int64_t runtime_now_ms(const struct pawl_runtime *rt)
 {
@@ -100,6 +102,16 @@ void effect_wait(struct pawl_runtime *rt, struct effect *e, int64_t delay_ms)
 	int64_t now = rt->os->boot_ns(rt->os->self), max = (INT64_MAX - now) / 1000000;
 
 	arm(rt, e, now + (delay_ms < 0 ? 0 : delay_ms > max ? max : delay_ms) * 1000000);
+}
+
+void effect_try_again(struct pawl_runtime *rt, struct instance *i, uint64_t seq, const char *why)
+{
+	struct effect *e = effect_of(view_find(&i->view, seq));
+
+	if (!e)
+		return;
+	log_warning("instance '%s': the event for later of line %llu must wait: %s", i->id, (unsigned long long)seq, why ? why : "");
+	effect_wait(rt, e, FULL_WAIT_MS);
 }
 
 static void arm_due(struct pawl_runtime *rt, struct effect *e, const struct open_item *item)

@@ -106,7 +106,6 @@ struct instance *instance_add(struct pawl_runtime *rt, const char *id)
 
 	if (!i)
 		return NULL;
-	i->id = (char *)(i + 1);
 	memcpy(i->id, id, len + 1);
 	i->execution = 1;
 	i->mail_end = &i->mail;

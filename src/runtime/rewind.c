@@ -3,7 +3,6 @@
 #include "base/text.h"
 #include "history/view.h"
 #include <pawl/pawl.h>
-#include <stdio.h>
 #include <string.h>
 
 #define CODE_REWOUND "rewound"
@@ -157,16 +156,21 @@ static void add(struct rewind *r, const struct event *e)
 	to->time_ns = to->has_time ? r->time_ns : 0;
 }
 
-/* Did a decision that is kept put this line here? What it sent to its own instance is not sent again. */
+/* Did a decision that is kept put this line here? What it sent to its own instance is not sent again. The execution that
+ * decided it may be one that was rewound before. */
 static bool is_own(const struct rewind *r, const struct event *e)
 {
-	char from[TEXT_INSTANCE_ID_MAX + 32];
-	size_t len = (size_t)snprintf(from, sizeof(from), "@%s/%llu/", r->id, (unsigned long long)r->execution - 1);
+	size_t id = strlen(r->id), at = e->from.len;
 	uint64_t seq;
 
-	if (!(e->fields & FIELD_FROM) || e->from.len <= len || memcmp(e->from.data, from, len) != 0)
+	if (!(e->fields & FIELD_FROM) || at < id + 2 || e->from.data[0] != '@' || memcmp(e->from.data + 1, r->id, id) != 0 || e->from.data[id + 1] != '/')
 		return false;
-	return text_parse_u64(slice_make(e->from.data + len, e->from.len - len), &seq) == 0 && seq <= r->line;
+	while (e->from.data[at - 1] != '/')
+		at--;
+	if (text_parse_u64(slice_make(e->from.data + at, e->from.len - at), &seq) < 0 || seq == 0 || seq > r->line)
+		return false;
+	enum event_type type = r->history->events[seq - 1].type;
+	return type == EVENT_EventSent || type == EVENT_TopicPublished;
 }
 
 static bool is_raised(const struct history *h, uint64_t seq)

@@ -83,7 +83,6 @@ enum parked { NOT_PARKED, PARKED_MISMATCH, PARKED_UNREGISTERED, PARKED_UNREADABL
  *	             PARKED (messages are kept) ── SIGHUP, restart ──► READY
  */
 struct instance {
-	char *id;
 	uint64_t execution, history_bytes;
 	struct view view;
 	struct execution *x;      /* resident, or NULL */
@@ -102,6 +101,7 @@ struct instance {
 	unsigned committing;      /* entries of it in the batches, until they are durable */
 	enum parked parked;
 	struct tail *tail;        /* where its history will be after these; NULL when there are none */
+	char id[];
 };
 
 /* A provider's job on its way through the crew. */
@@ -249,6 +249,7 @@ struct effect *effect_of(const struct open_item *item);
 void effect_forget_work(struct effect *e);
 void effect_note_clear(struct pawl_runtime *rt, struct effect *e); /* what readers were told of its wait is over */
 void effect_wait(struct pawl_runtime *rt, struct effect *e, int64_t delay_ms);
+void effect_try_again(struct pawl_runtime *rt, struct instance *i, uint64_t seq, const char *why); /* its event was refused: later */
 int64_t runtime_now_ms(const struct pawl_runtime *rt);
 
 /* work.c, work_*.c: see work.h */

@@ -154,6 +154,8 @@ static struct mail *settle_mail(struct pawl_runtime *rt, struct instance *i, str
 			*end = m;
 			end = &m->next;
 		} else {
+			if (t->messages[n].result == MESSAGE_REFUSED && m->event.type == EVENT_EventRaised && m->event.fields & FIELD_REF)
+				effect_try_again(rt, i, m->event.ref, t->messages[n].why);
 			mail_done(rt, m, t->messages[n].result, t->messages[n].why);
 		}
 	}

@@ -59,12 +59,17 @@ static void make_members(const struct program *p, unsigned body, struct statemen
 	s->member_count = 2 + below(seed, MEMBERS_MAX - 1);
 	for (unsigned i = 0; i < s->member_count; i++)
 		s->members[i] = slow_member(seed);
-	if (s->op != OP_ALL) {
+	if (s->op == OP_NESTED && s->n != 1) { /* at most one of the inner ones */
+		if (s->member_count > 2 && below(seed, 3))
+			s->members[below(seed, s->member_count - 1)] = fast_member(p, body, seed);
+		return;
+	}
+	if (s->op != OP_ALL && s->op != OP_NESTED) {
 		if (below(seed, 3))
 			s->members[below(seed, s->member_count)] = fast_member(p, body, seed);
 		return;
 	}
-	for (unsigned i = 0; i < s->member_count; i++) {
+	for (unsigned i = 0; i < s->member_count - (s->op == OP_NESTED); i++) {
 		struct member m = fast_member(p, body, seed);
 		if (m.kind != MEMBER_EVENT && below(seed, 2))
 			s->members[i] = m;
@@ -74,7 +79,7 @@ static void make_members(const struct program *p, unsigned body, struct statemen
 static enum op some_op(const struct program *p, uint64_t *seed)
 {
 	static const enum op alone[] = { OP_CALL, OP_CALL, OP_RETRY, OP_FAIL, OP_SLEEP, OP_UNTIL, OP_WAIT, OP_WAIT, OP_DRAIN, OP_ALL,
-		OP_ANY, OP_ANY, OP_FIRST, OP_VALUE, OP_STATUS, OP_PATCH, OP_SHIELD };
+		OP_ANY, OP_ANY, OP_FIRST, OP_NESTED, OP_VALUE, OP_STATUS, OP_PATCH, OP_SHIELD };
 	static const enum op others[] = { OP_SELF, OP_SEND, OP_SEND, OP_SEND, OP_CHILD, OP_CHILD, OP_CHILD_CANCEL, OP_CHILD_LEAVE,
 		OP_DETACHED, OP_SUBSCRIBE, OP_SUBSCRIBE, OP_UNSUBSCRIBE, OP_PUBLISH, OP_PUBLISH, OP_READ, OP_WAIT, OP_VALUE, OP_SIGNAL, OP_ENTITY,
 		OP_LOCK };
@@ -96,7 +101,7 @@ static void make_statement(const struct program *p, unsigned body, struct statem
 	s->body = later_body(p, body, seed);
 	if (begins_child(s->op) && !s->body)
 		s->op = OP_CALL;
-	if (s->op == OP_ALL || s->op == OP_ANY || s->op == OP_FIRST)
+	if (s->op == OP_ALL || s->op == OP_ANY || s->op == OP_FIRST || s->op == OP_NESTED)
 		make_members(p, body, s, seed);
 }
 
@@ -208,7 +213,7 @@ void start_input(unsigned body, const char *label, char *out, size_t size)
 /* ---- printing ---- */
 
 static const char *const op_names[OP_COUNT] = { "call", "call with 40 kB", "call that is retried", "call that fails", "sleep", "sleep until",
-	"wait for", "drain", "send to itself", "all of", "any of", "first of", "set a value", "set a random status", "patch", "shield", "send",
+	"wait for", "drain", "send to itself", "all of", "any of", "first of", "nested:", "set a value", "set a random status", "patch", "shield", "send",
 	"child", "child, canceled", "child, left", "detached", "subscribe", "unsubscribe", "publish", "read a value", "signal", "call an entity", "lock" };
 
 static void print_member(const struct member *m, FILE *out)
@@ -236,7 +241,7 @@ static void print_statement(const struct statement *s, FILE *out)
 		fprintf(out, " %s", name);
 	if (s->op == OP_SEND || s->op == OP_READ)
 		fprintf(out, " target %u", s->target);
-	if (s->op == OP_RETRY || begins_child(s->op) || s->op == OP_PUBLISH || s->op == OP_SUBSCRIBE || s->op >= OP_SIGNAL)
+	if (s->op == OP_RETRY || s->op == OP_NESTED || begins_child(s->op) || s->op == OP_PUBLISH || s->op == OP_SUBSCRIBE || s->op >= OP_SIGNAL)
 		fprintf(out, " n=%u", s->n);
 	if (begins_child(s->op))
 		fprintf(out, " body %u", s->body);
@@ -317,8 +322,9 @@ static bool cut_members(struct body *b, unsigned *n)
 		struct statement *s = &b->statements[i];
 		unsigned spare = s->member_count > 1 ? s->member_count : 0;
 		if (*n < spare) {
+			unsigned inner = s->member_count - (s->op == OP_NESTED);
 			bool slow = false;
-			for (unsigned k = 0; k < s->member_count; k++)
+			for (unsigned k = 0; k < inner && *n < inner; k++)
 				slow = slow || (k != *n && (s->members[k].kind == MEMBER_TIMER || s->members[k].kind == MEMBER_SLOW_CALL));
 			if (slow || s->op == OP_ALL) /* without one that takes time it may never end */
 				remove_at(s->members, &s->member_count, *n, sizeof(s->members[0]));
@@ -501,6 +507,29 @@ static void do_members(struct machine *m, const struct statement *s)
 			note_task(m, tasks[i]);
 		else
 			pawl_cancel(m->ctx, tasks[i]);
+}
+
+static void do_nested(struct machine *m, const struct statement *s)
+{
+	pawl_task *tasks[MEMBERS_MAX], *inner, *outer, *pair[2];
+	unsigned last = s->member_count - 1;
+
+	for (unsigned i = 0; i <= last; i++)
+		tasks[i] = begin_member(m, s, i);
+	inner = s->n == 1 ? pawl_when_all_of(m->ctx, tasks, last) : pawl_when_any_of(m->ctx, tasks, last);
+	pair[0] = inner;
+	pair[1] = tasks[last];
+	if (s->n != 1) {
+		outer = pawl_when_all_of(m->ctx, pair, 2);
+		note_task(m, outer);
+		note(m, pawl_winner(inner) == tasks[0] ? "first" : "other");
+		return;
+	}
+	outer = pawl_when_any_of(m->ctx, pair, 2);
+	note_task(m, outer);
+	note(m, pawl_winner(outer) == inner ? "all" : "last");
+	for (unsigned i = 0; pawl_winner(outer) == inner && i < last; i++)
+		note_task(m, tasks[i]);
 }
 
 static void do_wait(struct machine *m, const struct statement *s, unsigned most)
@@ -717,6 +746,7 @@ static void do_statement(struct machine *m, const struct statement *s)
 	case OP_ALL:
 	case OP_ANY:
 	case OP_FIRST: do_members(m, s); break;
+	case OP_NESTED: do_nested(m, s); break;
 	case OP_VALUE: do_value(m, s); break;
 	case OP_STATUS: do_status(m); break;
 	case OP_PATCH: note(m, pawl_patched(m->ctx, pawl_printf(m->ctx, "p%u", s->n)) ? "new" : "old"); break;

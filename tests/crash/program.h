@@ -39,6 +39,7 @@ enum op {
 	OP_ALL,
 	OP_ANY,
 	OP_FIRST,      /* then wait for the others too */
+	OP_NESTED,     /* n 1: any of (all of the others) and the last, which takes time; else all of (any of the others) and the last */
 	OP_VALUE,      /* set a key, clear another */
 	OP_STATUS,     /* a status of what is random: replay must come to the same */
 	OP_PATCH,
@@ -106,7 +107,7 @@ struct stimulus {
 enum program_kind {
 	PROGRAM_ALONE,
 	PROGRAM_OTHERS, /* instances reach each other */
-	PROGRAM_REWOUND, /* and go back; what they come to depends on the order, so runs are not compared */
+	PROGRAM_REWOUND, /* and go back; commits fail, and it is off for a while: what they come to depends on that and is not compared */
 };
 
 struct program {

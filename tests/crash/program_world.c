@@ -18,7 +18,8 @@
 #define START_REAL_NS INT64_C(1700000000000000000)
 #define START_BOOT_NS INT64_C(5000000000)
 #define STEPS_MAX 400000
-#define NEVER_MS INT64_C(1000000000000)
+#define OFF_MS_MAX 300000000u
+#define NEVER_MS INT64_C(2000000000000)
 
 bool run_verbose;
 
@@ -210,6 +211,8 @@ static int commit_begin(struct pawl_provider *p, const struct pawl_batch *batch,
 		w->over = w->r->why[0];
 		return die(err);
 	}
+	if (!c && w->p->kind == PROGRAM_REWOUND && program_below(&w->random, 30) == 0)
+		return err_set(err, program_below(&w->random, 2) ? PAWL_EIO : PAWL_ENOSPC, "the test lets the commit fail"); /* I7: it takes time */
 	if (c && c->kind == CRASH_BEFORE && batch->record_count > 1 && program_planted("halfcommit")) {
 		const struct pawl_batch half = { batch->records, 1, batch->spills, batch->spill_count };
 		if (real_ops->commit_begin(p, &half, &real, err) == 0 && real->run(real) == 0)
@@ -682,9 +685,11 @@ static int idle(void *arg, int64_t timer_ns, struct pawl_error *err)
 		pawl_stop(w->rt);
 		return 0;
 	}
-	if (timer_ms >= NEVER_MS / 2 && plan_ms == INT64_MAX && w->p->kind == PROGRAM_REWOUND && map_each(&w->rt->instances, resume_one, NULL))
+	/* Then only the look into the mailbox is left, which nobody puts anything into. */
+	bool none = plan_ms == INT64_MAX && (timer_ns < 0 || timer_ns == w->rt->rescan_ns) && !w->rt->stopping;
+	if (none && w->p->kind == PROGRAM_REWOUND && map_each(&w->rt->instances, resume_one, NULL))
 		return 0; /* a rewind to where it was suspended */
-	if (timer_ms >= NEVER_MS / 2 && plan_ms == INT64_MAX) {
+	if (none) {
 		stuck();
 		w->over = true;
 		return die(err);
@@ -918,6 +923,8 @@ static void after_crash(void)
 	}
 	if (c && c->reboot) {
 		w->boots++;
+		if (w->p->kind == PROGRAM_REWOUND) /* where times may differ, it is off for a while */
+			w->now_ms += program_below(&w->random, 2) ? program_below(&w->random, OFF_MS_MAX) : 0;
 		w->boot_ms = w->now_ms;
 	}
 }

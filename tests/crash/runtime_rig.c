@@ -73,12 +73,16 @@ static void close_rig(struct pawl_runtime *rt)
 }
 
 /* Turns, and the commit that follows, on this thread. */
-static int one_commit(struct pawl_runtime *rt, struct pawl_error *err)
+static int one_commit(struct pawl_runtime *rt, const struct rig *r, struct pawl_error *err)
 {
 	int rc = crew_new(&rt->crew, 1, no_loop, no_wake, rt, err); /* anew each time: nobody takes its jobs */
 
+	if (rc == 0 && r->turns)
+		r->turns(r->arg, true);
 	if (rc == 0)
 		rc = turns_run(rt, err);
+	if (r->turns)
+		r->turns(r->arg, false);
 	if (rc == 0 && rt->committing) {
 		struct pawl_job *job = rt->commit_job.work;
 		(void)job->run(job);
@@ -100,6 +104,8 @@ static bool let_time_pass(struct pawl_runtime *rt, const struct rig *r)
 {
 	int64_t now = r->os->boot_ns(r->os->self), at = rt->timers.count ? heap_min(&rt->timers)->key : 0;
 
+	if (rt->pauses.count && (!at || heap_min(&rt->pauses)->key < at))
+		at = heap_min(&rt->pauses)->key;
 	if (is_busy(rt) && rt->stalled_until_ns > now)
 		at = rt->stalled_until_ns;
 	else if (is_busy(rt))
@@ -109,6 +115,7 @@ static bool let_time_pass(struct pawl_runtime *rt, const struct rig *r)
 	if (at > now)
 		r->advance(r->arg, at - now);
 	effects_fire_due(rt, r->os->boot_ns(r->os->self));
+	generations_resume(rt, r->os->boot_ns(r->os->self));
 	return true;
 }
 
@@ -143,7 +150,7 @@ int rig_run(const struct rig *r, const char *type, const char *id, size_t *live,
 	if (rc == 0)
 		rc = begin(rt, type, id, err);
 	for (unsigned n = 0; rc == 0 && n < ROUNDS_MAX && !rt->failed && !r->is_off(r->arg) && let_time_pass(rt, r); n++) {
-		rc = one_commit(rt, err);
+		rc = one_commit(rt, r, err);
 		if (rc == 0 && n % 7 == 3 && !r->is_off(r->arg))
 			rc = maintain(rt, err) < 0 && !r->is_off(r->arg) ? PAWL_EIO : 0;
 		if (r->pause && r->pause(r->arg))

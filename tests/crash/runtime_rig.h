@@ -16,6 +16,7 @@ struct rig {
 	bool (*is_off)(void *arg);             /* the power is gone */
 	void (*advance)(void *arg, int64_t ns); /* let so much time go by */
 	bool (*pause)(void *arg);              /* between two commits; true: stop here */
+	void (*turns)(void *arg, bool begin);  /* around the turns of a commit and its first step; NULL: nothing */
 	void *arg;
 };
 

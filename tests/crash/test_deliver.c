@@ -7,6 +7,7 @@
  */
 #include "harness.h"
 #include "history/history.h"
+#include "providers/memory/memory.h"
 #include "runtime_rig.h"
 
 #include <pawl/pawl.h>
@@ -268,7 +269,7 @@ static bool go(struct story *s, struct node *n, bool pauses)
 	size_t live = 1;
 
 	s->n = n;
-	const struct rig rig = { &n->os, n->p, s->replay_only, is_off, advance, pauses ? pause_now : NULL, s };
+	const struct rig rig = { &n->os, n->p, s->replay_only, is_off, advance, pauses ? pause_now : NULL, NULL, s };
 	int rc = rig_run(&rig, "family", ID, &live, &err);
 	if (rc < 0 && !crash_is_off(n))
 		crash_fail("%s", err.text);
@@ -335,6 +336,98 @@ static void everywhere(void)
 		crash_cut_everywhere(&s, i);
 }
 
+/* ---- memory runs out ---- */
+
+#if defined(__GLIBC__) && CRASH_STRIDE == 1u && PAWL_WITH_MEMORY
+#define CAN_FAIL 1
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void *malloc(size_t size);
+void *calloc(size_t n, size_t size);
+void *realloc(void *p, size_t size);
+
+static bool in_turns, to_the_end;
+static long countdown = -1; /* < 0: never */
+static unsigned fired;
+
+static bool fails(void)
+{
+	if (!in_turns || countdown < 0 || countdown-- > 0)
+		return false;
+	fired++;
+	countdown = to_the_end ? 0 : -1;
+	return true;
+}
+
+void *malloc(size_t size)
+{
+	return fails() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __libc_realloc(p, size);
+}
+
+static void turns(void *arg, bool begin)
+{
+	(void)arg;
+	in_turns = begin;
+	if (!begin && fired)
+		countdown = -1; /* there is some again */
+}
+
+/* Clocks are the simulated machine's; the hub is one in memory, as the simulated disk itself must have some. */
+static bool run_without_memory(unsigned stop)
+{
+	struct node n = { .sim = os_sim_new(stop + 1) };
+	struct story s = { .n = &n, .replay_only = stop % 2 };
+	struct pawl_error err = { 0 };
+	struct outcome o = { .went_on = true };
+	size_t live = 1;
+
+	if (node_start(&n, &err) < 0)
+		abort();
+	node_stop(&n);
+	const struct pawl_provider_options options = { .hub = "memory-runs-out", .create = true };
+	if (pawl_provider_memory.open(&options, &n.p, &err) < 0 || n.p->ops->acquire(n.p, &err) < 0)
+		abort();
+	const struct rig rig = { &n.os, n.p, s.replay_only, is_off, advance, NULL, turns, &s };
+	fired = 0;
+	countdown = (long)stop;
+	int rc = rig_run(&rig, "family", ID, &live, &err);
+	countdown = -1;
+	if (rc < 0 || live)
+		crash_fail("%s", rc < 0 ? err.text : "it does not come to its end");
+	check(&s, &n, &o);
+	n.p->ops->close(n.p);
+	n.p = NULL;
+	memory_provider_drop("memory-runs-out");
+	node_free(&n);
+	return fired > 0;
+}
+
+/* At the nth allocation of all turns, once, or until those of that commit are over. */
+static void memory(void)
+{
+	for (unsigned forever = 0; forever < 2; forever++) {
+		bool any = true;
+		to_the_end = forever;
+		for (unsigned stop = 0; any && !crash_over(); stop++) {
+			crash_at("forever", forever);
+			if (crash_at("stop", stop))
+				any = run_without_memory(stop);
+		}
+	}
+}
+#endif
+
 static void plant_nosync(void)
 {
 	if (!crash_is_caught("nosync", everywhere))
@@ -345,6 +438,9 @@ int main(int argc, char **argv)
 {
 	static const struct crash_test tests[] = {
 		{ "histories agree over a power cut at any operation", everywhere },
+#ifdef CAN_FAIL
+		{ "histories agree, and all comes to its end, when memory runs out at any allocation", memory },
+#endif
 		{ "planted bug is caught: the journal is not synced (nosync)", plant_nosync },
 	};
 

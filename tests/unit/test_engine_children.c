@@ -319,6 +319,28 @@ static void an_event_for_later_that_has_come_goes_over_without_its_line(void **s
 	world_release(&w);
 }
 
+static int verify_terminated(struct slice from)
+{
+	struct event start = { .type = EVENT_ExecutionStarted, .fields = FIELD_NAME | FIELD_VERSION | FIELD_SEED | (from.len ? FIELD_FROM : 0u), .seq = 1,
+			       .name = SLICE("flow"), .version = SLICE("1.0.0"), .seed = { 7, 11 }, .from = from, .has_time = true, .time_ns = WORLD_TIME };
+	struct event end = { .type = EVENT_ExecutionTerminated, .seq = 2, .has_time = true, .time_ns = WORLD_TIME + 1000000 };
+	struct world w;
+
+	world_init(&w, family);
+	assert_int_equal(event_encode(&w.text, &start), 0);
+	assert_int_equal(event_encode(&w.text, &end), 0);
+	int rc = world_verify(&w, family, NULL);
+	world_release(&w);
+	return rc;
+}
+
+static void one_that_was_terminated_before_its_code_ran_agrees_with_it(void **state)
+{
+	(void)state;
+	assert_int_equal(verify_terminated(SLICE("@other/1/7")), 0);
+	assert_int_equal(verify_terminated(SLICE_NONE), PAWL_ENONDETERMINISM); /* there its first decisions were made */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +353,7 @@ int main(void)
 		cmocka_unit_test(events_from_others_are_events),
 		cmocka_unit_test(subscriptions_and_events_for_later_go_over),
 		cmocka_unit_test(an_event_for_later_that_has_come_goes_over_without_its_line),
+		cmocka_unit_test(one_that_was_terminated_before_its_code_ran_agrees_with_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

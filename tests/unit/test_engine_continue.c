@@ -53,11 +53,11 @@ static void the_next_execution_begins_with_its_input_and_the_code_runs_in_a_turn
 	world_next(&w);
 	assert_int_equal(w.view.status, STATUS_RUNNING);
 	assert_string_equal(w.view.custom_status, "at 3");
-	assert_false(w.view.begun);
+	assert_true(w.view.unrun);
 	assert_int_equal(world_verify(&w, adder, NULL), 0); /* nothing to compare yet */
 	world_turn(&w);
 	assert_last(&w, "2 EventSubscribed 'add'");
-	assert_true(w.view.begun);
+	assert_false(w.view.unrun);
 	world_raises(&w, "add", "7");
 	assert_last(&w, "3 EventRaised 'add' input '7'\n4 CustomStatusSet 'at 10'\n5 ExecutionCompleted output '10'");
 	assert_int_equal(world_verify(&w, adder, NULL), 0);
@@ -372,7 +372,7 @@ static void suspended_before_its_code_has_begun_it_begins_at_resume(void **state
 	world_plain(&w, EVENT_ExecutionSuspended);
 	world_turn(&w);
 	assert_last(&w, "2 ExecutionSuspended");
-	assert_true(w.view.suspended && !w.view.begun);
+	assert_true(w.view.suspended && w.view.unrun);
 	world_turn(&w);
 	assert_int_equal(w.turn_events, 0);
 	world_plain(&w, EVENT_ExecutionResumed);

@@ -361,7 +361,7 @@ static void run_seed(uint64_t number)
 		w.time_ns += pick(3) * INT64_C(1234567891);
 		for (unsigned n = pick(4) + 1; n > 0; n--)
 			random_message(&w);
-		if (!w.view.begun && pick(4) == 0)
+		if (w.view.unrun && pick(4) == 0)
 			w.sent = w.view.next_seq > 1; /* a turn without messages begins it too */
 		world_turn(&w);
 		if (w.ended && w.next.len)

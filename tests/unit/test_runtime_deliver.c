@@ -465,6 +465,28 @@ static void an_event_for_later_comes_then_also_over_a_restart(void **state)
 	rw_end(w);
 }
 
+static void an_event_for_later_that_finds_no_room_comes_when_there_is_some(void **state)
+{
+	struct runtime_world *w = *state;
+	struct pawl_error err;
+
+	rw_config(w, "limits:\n  events_buffered_max: 2\n");
+	rw_begin(w);
+	rw_start(w, "unlucky", "u", NULL); /* waits for something else */
+	rw_start(w, "collector", "d", "1");
+	rw_start(w, "collector", "c", "2");
+	struct pawl_message m = { .kind = PAWL_MESSAGE_RAISE, .instance = "u", .name = "item", .delay_ms = 5000, .data = "3", .len = 1 };
+	assert_int_equal(w->client->ops->send(w->client, &m, &err), 0);
+	rw_await_count(w, "u", EVENT_EventScheduled, 1);
+	rw_raise(w, "u", "item", "1");
+	rw_raise(w, "u", "item", "2");
+	rw_pass(w, 6000);
+	rw_await_log("the event for later of line 3 must wait");
+	rw_raise(w, "u", "go", NULL);
+	rw_expect(w, "u", "quick 5");
+	rw_end(w);
+}
+
 /* ---- cancel ---- */
 
 static void a_clean_up_that_takes_too_long_is_ended(void **state)
@@ -583,6 +605,42 @@ static void a_group_of_which_a_part_cannot_be_is_taken_back_and_comes_again(void
 	rw_end(w);
 }
 
+/* Free when it was looked at, taken when it is to be made: that is decided anew, a few times. */
+static void take_in_between(struct runtime_world *w, bool at_end)
+{
+	rw_begin(w);
+	rw_start(w, "collector", "c", "2");
+	rw_start(w, "collector", "d", "1");
+	rw_start(w, "unlucky", "u", NULL);
+	rw_lock();
+	rw_storage.taken[0] = "e";
+	rw_storage.refuse_at_end = at_end;
+	rw_unlock();
+	assert_int_equal(rw_send(w, PAWL_MESSAGE_RAISE, "u", "go", NULL), 0);
+	rw_await_log("'u' decides anew");
+	rw_await_log("instance 'u' is parked");
+	assert_int_equal(rw_count(w, "c", EVENT_EventRaised), 0);
+	rw_lock();
+	rw_storage.taken[0] = NULL;
+	rw_unlock();
+	rw_reload(w);
+	rw_expect(w, "u", "quick 5");
+	rw_expect(w, "c", "1 3 ");
+	rw_expect(w, "d", "2 ");
+	rw_expect(w, "e", "4 ");
+	rw_end(w);
+}
+
+static void an_id_that_is_taken_in_between_takes_the_group_back(void **state)
+{
+	take_in_between(*state, false);
+}
+
+static void also_when_the_commit_was_on_its_way(void **state)
+{
+	take_in_between(*state, true);
+}
+
 /* b cannot be written to: who sends to it is parked, and nobody else is harmed. */
 static void a_group_is_refused_as_one_and_the_rest_goes_on(void **state)
 {
@@ -641,12 +699,15 @@ int main(void)
 		test_both(a_start_for_later_is_pending_until_then_also_over_a_restart),
 		test_both(one_that_is_pending_is_canceled_or_terminated_at_once),
 		test_both(an_event_for_later_comes_then_also_over_a_restart),
+		test_both(an_event_for_later_that_finds_no_room_comes_when_there_is_some),
 		test_both(a_clean_up_that_takes_too_long_is_ended),
 		test_both(what_is_published_reaches_all_that_subscribed_once),
 		test_both(a_publication_that_comes_again_is_taken_once),
 		test_both(a_publisher_hears_itself_by_what_it_has_subscribed_to_by_then),
 		test_both(nothing_is_missed_while_it_continues_as_new),
 		test_both(a_group_of_which_a_part_cannot_be_is_taken_back_and_comes_again),
+		test_both(an_id_that_is_taken_in_between_takes_the_group_back),
+		test_both(also_when_the_commit_was_on_its_way),
 		test_both(a_group_is_refused_as_one_and_the_rest_goes_on),
 	};
 
