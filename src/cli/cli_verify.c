@@ -29,7 +29,7 @@ static int add_version(void *arg, const struct registry_item *item)
 {
 	struct versions *v = arg;
 
-	if (strcmp(item->kind, "orchestration") == 0 && strcmp(item->name, v->name) == 0)
+	if (strcmp(item->kind, "activity") != 0 && strcmp(item->name, v->name) == 0)
 		buf_addf(&v->text, "%s%s", v->text.len ? ", " : "", item->version);
 	return 0;
 }

@@ -265,7 +265,7 @@ static int each_registered(const struct registry *r, bool orchestration, int (*e
 
 	for (size_t i = 0; rc == 0 && i < r->count; i++) {
 		const struct pawl_registration *g = r->items[i];
-		struct registry_item item = { orchestration ? "orchestration" : "activity", g->name, g->version, g->origin };
+		struct registry_item item = { !orchestration ? "activity" : g->entity ? "entity" : "orchestration", g->name, g->version, g->origin };
 		if (!g->orchestration == !orchestration)
 			rc = each(arg, &item);
 	}

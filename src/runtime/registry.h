@@ -34,7 +34,7 @@ bool registry_activity(const struct registry *r, const char *name, struct activi
 /* Numbers compare as numbers: 1.10 > 1.9; a pre-release ("1.0-rc1") is before its release. */
 int version_compare(const char *a, const char *b);
 
-/* Everything, for `pawl types`: sorted; kind "orchestration" or "activity". */
+/* Everything, for `pawl types`: sorted; kind "orchestration", "entity" or "activity". */
 struct registry_item {
 	const char *kind, *name, *version, *origin;
 };
