@@ -102,7 +102,10 @@ smoke_programs := $(call programs_of,$(call tier_programs,board))
 bench_sources := $(call tier_programs,bench)
 bench_programs := $(call programs_of,$(if $(BENCH),$(filter $(addprefix %/,$(addsuffix .c,$(BENCH))),$(bench_sources)),$(bench_sources)))
 
-test_sources := $(foreach tier,unit provider crash fuzz board bench,$(call tier_sources,$(tier)))
+# A folder that is named as a program has sources of that program alone, which may take the place of files of the library.
+own_sources := $(sort $(wildcard tests/*/test_*/*.c))
+
+test_sources := $(foreach tier,unit provider crash fuzz board bench,$(call tier_sources,$(tier))) $(own_sources)
 
 # ---- flags ----
 
@@ -234,8 +237,9 @@ $(B)/$(1)-helpers.a: $(call tier_helpers,$(1))
 $(B)/tests/$(1)/%: $(B)/obj/tests/$(1)/%.o $(B)/$(1)-helpers.a $(B)/testing.a $(B)/internal.a
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(program_flags) $(2) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(3)
+	$$(Q)$$(CC) $$(program_flags) $(2) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(3)
 endef
+$(foreach source,$(own_sources),$(eval $(call programs_of,$(patsubst %/,%.c,$(dir $(source)))): $(call objects_of,$(source))))
 $(eval $(call tier_rules,unit,,$$(test_libs)))
 $(eval $(call tier_rules,provider,,$$(test_libs)))
 $(eval $(call tier_rules,crash,,$$(test_libs)))

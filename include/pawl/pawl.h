@@ -180,7 +180,8 @@ PAWL_API const char *pawl_event_from(const pawl_task *event);
  * "exists" says that the id is taken.
  */
 typedef struct pawl_child_options {
-	const char *id;          /* NULL: made from the parent's id and the line of history, "PARENT:7" */
+	const char *id;          /* NULL: made from the parent's id and the line of history, "PARENT:7". One of your own is used once in a hub:
+				  * code that comes there again (a restart, a rewind, a loop) gets "exists" */
 	const char *version;     /* NULL = the newest that is registered */
 	const pawl_retry *retry; /* each further attempt is a new instance, "...:r2"; attempt_ms is not used; NULL = one attempt */
 } pawl_child_options;
@@ -278,7 +279,7 @@ PAWL_API const pawl_failure *pawl_failed(pawl_ctx *ctx);  /* the last failure, o
  * Begin anew, as the next execution of this instance: `return pawl_continue_as_new(ctx, "42")`. The code starts over with
  * this input (NULL: none) and an empty history, so a loop without an end stays small. Carried over, in one commit: events
  * that no wait has returned (also those that a wait had got and the code has not looked at) in the order in which they
- * came, the custom status, keys and values, a request to cancel. All that is open is canceled. The instance keeps its id, and who waits
+ * came, also those for later; the custom status, keys and values, subscriptions, a request to cancel. All that is open is canceled. The instance keeps its id, and who waits
  * for it goes on waiting. More than 100 executions within a second that do not wait for anything are slowed down.
  */
 typedef struct pawl_continue_options {

@@ -17,7 +17,7 @@ static bool is_done(const struct cli_instance *i)
 static int cancel(struct cli *c)
 {
 	static const struct control control = {
-		.kind = PAWL_MESSAGE_CANCEL, .done = "asked to cancel", .asked = "will be asked to cancel",
+		.kind = PAWL_MESSAGE_CANCEL, .done = "asked to cancel", .asked = "asked to cancel",
 			.refusal = refusal, .is_done = is_done,
 	};
 

@@ -16,6 +16,7 @@ struct reader {
 	size_t printed;    /* events */
 	uint64_t execution;
 	unsigned line_max;
+	bool begun;        /* the table has its head */
 	struct out out;
 };
 
@@ -119,7 +120,7 @@ static void details(struct buf *out, const struct history *h, const struct event
 		add_time(out, ", due ", e->due.at_ns);
 	if (e->fields & FIELD_RETRY)
 		buf_addf(out, " up to %u attempts", e->retry.max_attempts);
-	add_word(out, e, FIELD_KEY, " key ", e->key);
+	add_word(out, e, FIELD_KEY, e->type == EVENT_TopicSubscribed || e->type == EVENT_TopicCarried ? " as event " : " key ", e->key);
 	add_word(out, e, FIELD_FROM, " from ", e->from);
 	add_word(out, e, FIELD_REASON, " reason: ", e->reason);
 	add_word(out, e, FIELD_STATUS, " status ", e->status);
@@ -170,6 +171,9 @@ static void print_new(struct reader *r, const struct cli_instance *i)
 	int64_t time_ns = i->view.created_ns;
 	size_t at = 0;
 
+	if (r->c->format == OUT_TABLE && !r->begun)
+		printf(ROW_FORMAT "%s\n", "SEQ", "TIME", "EVENT", "DETAILS");
+	r->begun = true;
 	for (size_t n = 0; n < i->history.count && at < text.len && !ferror(stdout); n++) {
 		const struct event *e = &i->history.events[n];
 		struct slice json = line_of(text, at, &at);
@@ -241,8 +245,6 @@ static int history(struct cli *c)
 	if (rc < 0)
 		return rc;
 	out_begin(&r.out, c, columns, true);
-	if (c->format == OUT_TABLE)
-		printf(ROW_FORMAT "%s\n", "SEQ", "TIME", "EVENT", "DETAILS");
 	rc = c->opt[OPT_FOLLOW] ? follow(&r) : look(&r, false);
 	int end = c->format == OUT_TABLE ? 0 : out_end(&r.out, &c->err);
 	return rc < 0 ? rc : end;

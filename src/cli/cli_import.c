@@ -141,6 +141,8 @@ static int import(struct cli *c)
 	if (rc < 0)
 		return rc;
 	rc = bundle_open(&r, in, &c->err);
+	if (rc < 0)
+		(void)err_wrap(&c->err, "cannot import '%s'", c->args[0]);
 	if (rc == 0)
 		rc = open_hub(&m);
 	if (rc == 0) {

@@ -72,6 +72,7 @@ static const struct cli_option options_restart[] = {
 	{ OPT_TYPE_VERSION, 0, "version", "V", "this version of the orchestration (else the newest)" },
 	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
 	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
+	SELECT_OPTIONS,
 	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
 	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
 	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
@@ -82,7 +83,7 @@ static const struct cli_option options_restart[] = {
 
 const struct cli_verb verb_restart = {
 	"restart", "begin an instance again from its start",
-	"ID... | -s STATUS,... | -t TYPE [--version V] [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
+	"ID... | ID --id NEW | -s STATUS,... | -t TYPE | --where EXPR [--version V] [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
 	"Its next execution begins with the same input, live or ended; one that is live is terminated in the same commit. What was before is kept: "
 	"`history ID --execution N`. See `retry` and `rewind` for not doing everything again.",
 	options_restart, 0, -1, restart,

@@ -35,6 +35,7 @@ static const struct cli_option options_retry[] = {
 	{ OPT_STEP, 0, "step", "N", "from this activity or child (its line of history), also when the instance has not failed" },
 	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
 	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
+	SELECT_OPTIONS,
 	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
 	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
 	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
@@ -45,7 +46,7 @@ static const struct cli_option options_retry[] = {
 
 const struct cli_verb verb_retry = {
 	"retry", "go on with a failed instance where it failed",
-	"ID... [--step N] | -s STATUS,... | -t TYPE [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
+	"ID... [--step N] | -s STATUS,... | -t TYPE | --where EXPR [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
 	"For when what made it fail is mended: its next execution begins with the history up to the line before the activity or child whose failure it "
 	"ended with. What was done is not done again; the step that failed has all its attempts anew, and events that came later are there. "
 	"What was before is kept: `history ID --execution N`.",

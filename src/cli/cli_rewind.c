@@ -31,6 +31,7 @@ static const struct cli_option options_rewind[] = {
 	{ OPT_TO, 0, "to", "LINE|last-good", "the last line to keep; last-good: the one before the first that the code does not agree with" },
 	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
 	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
+	SELECT_OPTIONS,
 	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
 	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
 	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
@@ -41,7 +42,7 @@ static const struct cli_option options_rewind[] = {
 
 const struct cli_verb verb_rewind = {
 	"rewind", "go on from an earlier line of the history",
-	"ID --to LINE | ID... --to last-good | -s STATUS,... | -t TYPE [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
+	"ID --to LINE | ID... --to last-good | -s STATUS,... | -t TYPE | --where EXPR [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
 	"Its next execution begins with the lines up to that one, live or ended; what came after it is done anew, and events that came after it are to be "
 	"raised again. Within what the code decided at one time it goes back to the line that it decided because of: ExecutionRewound in the history, and the log, "
 	"have the line. What was before is kept: `history ID --execution N`.\n"

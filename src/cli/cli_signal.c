@@ -63,6 +63,7 @@ static const struct cli_option options_signal[] = {
 
 const struct cli_verb verb_signal = {
 	"signal", "send an operation to an entity", "NAME KEY OPERATION [-d TEXT|@FILE|-] [-k KEY]",
-	"The entity is made if it is not there. Nothing comes back: its state is `get entity:NAME:KEY kv.state`.",
+	"The entity is made if it is not there. Nothing comes back: its state is `get entity:NAME:KEY kv.state`; "
+	"one that fails leaves it as it was, and the log of the runtime says why.",
 	options_signal, 3, 3, signal_entity,
 };

@@ -243,7 +243,7 @@ static const struct cli_option options_start[] = {
 	{ OPT_INPUT, 'i', "input", "TEXT|@FILE|-", "its input: the text, a file's content, or standard input" },
 	{ OPT_TYPE_VERSION, 0, "version", "V", "this version of the orchestration (else the newest)" },
 	{ OPT_AFTER, 0, "after", "D", "Pending for so long, from when it was taken" },
-	{ OPT_AT, 0, "at", "TIME", "Pending until this time, as 2026-11-21T18:00:00Z" },
+	{ OPT_AT, 0, "at", "TIME", "Pending until this time, as 2026-11-21T18:00:00Z (UTC); one that is over: it begins at once" },
 	{ OPT_IF_EXISTS, 0, "if-exists", "WHAT", "when the id is taken: fail (exit 5), use (what is there, live or ended), replace (one that has ended goes on with this as its next execution)" },
 	{ OPT_WAIT, 'w', "wait", NULL, "wait until it ends and print its output, as `wait` does" },
 	{ OPT_TIMEOUT, 0, "timeout", "D", "with -w or -f: at most so long, then exit 124; it runs on" },

@@ -89,7 +89,8 @@ static void take_answer(struct node *n, const struct event *e)
 		n->answer = "Completed";
 		break;
 	case EVENT_ChildFailed:
-		n->answer = slice_is(e->error.kind, "canceled") ? "Canceled" : "Failed";
+		n->answer = slice_is(e->error.kind, "system") && slice_is(e->error.code, "exists") ? NOT_STARTED :
+			slice_is(e->error.kind, "canceled") ? "Canceled" : "Failed";
 		break;
 	case EVENT_SendFailed:
 		n->answer = NOT_STARTED;

@@ -1,4 +1,4 @@
-/* cli_types.c - `pawl types`: the orchestrations and activities that this program and its configuration have. */
+/* cli_types.c - `pawl types`: the orchestrations, entities and activities that this program and its configuration have. */
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "base/json.h"
@@ -72,7 +72,7 @@ static int types(struct cli *c)
 }
 
 const struct cli_verb verb_types = {
-	"types", "list the orchestrations and activities there are", "",
+	"types", "list the orchestrations, entities and activities there are", "",
 	"Those of this program, of its plugins and of the configuration; a runtime that was started before may have others. Of an "
 	"orchestration with several versions the newest is the one that a start without a version takes.",
 	NULL, 0, 0, types,

@@ -117,6 +117,8 @@ static int read_error(struct tar_reader *r, struct pawl_error *err)
 {
 	if (ferror(r->in))
 		return err_sys(err, errno ? errno : EIO, "cannot read the archive");
+	if (r->entries == 0)
+		return err_set(err, PAWL_EPARSE, "this is no tar archive, or it is cut off in its first entry");
 	return err_set(err, PAWL_EPARSE, "the archive is cut off behind entry %llu", (unsigned long long)r->entries);
 }
 

@@ -161,6 +161,9 @@ static void run(struct execution *x, const struct raised *r)
 	if (!f && op.state && pawl_set(ctx_of(x), KEY_STATE, op.state) < 0)
 		f = x->failure;
 	x->operation = NULL;
+	if (f && !begins(r->data, ENTITY_CALL)) /* nobody else would be told */
+		pawl_log(ctx_of(x), "operation '%.*s' failed, the state is as it was: %s%s%s", SLICE_FMT(op.name), f->code,
+			f->code[0] ? ": " : "", f->message);
 	answer(x, r, f, x->output);
 	x->output = SLICE_NONE;
 	x->end_failure = NULL;

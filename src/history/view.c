@@ -634,14 +634,6 @@ uint32_t view_buffered(const struct view *v, struct slice event_name)
 	return n ? n->buffered : 0;
 }
 
-bool view_waits_for(const struct view *v, struct slice event_name)
-{
-	for (const struct open_item *item = v->open; item; item = item->next)
-		if (item->type == EVENT_EventSubscribed && slice_is(event_name, item->name))
-			return true;
-	return false;
-}
-
 /* The execution itself. */
 
 static struct view_parent *parent_new(const struct event *e)

@@ -122,7 +122,6 @@ void view_release(struct view *v);
 int view_apply(struct view *v, const struct event *e) PAWL_MUST_USE;
 struct open_item *view_find(const struct view *v, uint64_t seq);
 uint32_t view_buffered(const struct view *v, struct slice event_name); /* events of this name that wait to be taken */
-bool view_waits_for(const struct view *v, struct slice event_name);    /* an open wait */
 /* The next subscription behind `after` (NULL: the first) that has this topic, or NULL. */
 const struct view_topic *view_topic(const struct view *v, const struct view_topic *after, struct slice topic);
 /* The event that scheduled it, without the turn's time; of a child that was tried again, with the instance id that it

@@ -335,7 +335,8 @@ static int answer_archived(struct delivery *d, const struct open_item *item, con
 		rc = deliver_load(d, id, &end);
 		rc = rc < 0 ? rc : answer(d, parent, item, scheduled, &end);
 	} else if (rc == 0) {
-		rc = failed(d, parent, item->seq, "system", "exists", "the id is taken");
+		const char *why = arena_printf(&d->arena, "the id '%s' is taken", id);
+		rc = why ? failed(d, parent, item->seq, "system", "exists", why) : err_nomem(d->err);
 	}
 	history_release(&h);
 	free(text);

@@ -228,7 +228,10 @@ static void finish_with_view(struct pawl_runtime *rt, struct request *r, const s
 	switch (v->status) {
 	case STATUS_COMPLETED:
 		r->output = v->output ? strdup(v->output) : NULL;
-		request_finish(rt, r, 0, "%s", "");
+		if (v->output && !r->output)
+			request_finish(rt, r, PAWL_ENOMEM, "out of memory for the output of '%s'", r->id);
+		else
+			request_finish(rt, r, 0, "%s", "");
 		break;
 	case STATUS_FAILED:
 		request_finish(rt, r, PAWL_ESTATE, "instance '%s' failed: %s", r->id, v->error_message ? v->error_message : "");

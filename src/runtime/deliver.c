@@ -150,13 +150,6 @@ int deliver_load(struct delivery *d, const char *id, struct event *e)
 	return e->data.data ? 0 : err_nomem(d->err);
 }
 
-struct due deliver_due(const struct delivery *d, int64_t delay_ms)
-{
-	int64_t ns = delay_ms > INT64_MAX / 4000000 ? INT64_MAX / 4 : delay_ms * 1000000;
-
-	return (struct due){ .boot = d->clock.boot, .boot_ms = d->clock.boot_ms + ns / 1000000, .at_ns = d->clock.time_ns + ns };
-}
-
 /* ---- who gets it ---- */
 
 static struct instance *nobody(struct undelivered *why, const char *code, const char *text)
@@ -228,10 +221,10 @@ static int may_start(struct delivery *d, const char *id, struct undelivered *why
 	int taken = instance_get(rt, id) ? 1 : instance_id_is_taken(rt, id, d->err);
 
 	if (taken > 0)
-		*why = (struct undelivered){ "exists", "the id is taken" };
+		*why = (struct undelivered){ "exists", arena_printf(&d->arena, "the id '%s' is taken", id) };
 	else if (taken == 0 && rt->instances.count >= rt->config.limits.instances_max)
 		*why = (struct undelivered){ "limit", "as many instances as may be are live already (limits.instances_max)" };
-	return taken < 0 ? taken : !why->code;
+	return taken < 0 ? taken : why->code && !why->text ? err_nomem(d->err) : !why->code;
 }
 
 static int set_parent(struct delivery *d, struct event *start, struct instance *child, uint64_t ref)

@@ -52,7 +52,6 @@ int deliver_load(struct delivery *d, const char *id, struct event *e) PAWL_MUST_
 struct instance *deliver_receiver(struct delivery *d, struct slice id, struct undelivered *why);
 /* One more event of this name for it? */
 bool deliver_has_room(struct delivery *d, const struct instance *to, const struct event *e, struct undelivered *why);
-struct due deliver_due(const struct delivery *d, int64_t delay_ms);
 /* The end of a clean-up that begins now, if there is one. */
 void deliver_set_deadline(struct pawl_runtime *rt, struct event *e);
 

@@ -82,14 +82,23 @@ static void settle_options(struct pawl_runtime *rt, const pawl_options *o)
 		.events_buffered_max = rt->config.limits.events_buffered_max, .history_bytes_max = rt->config.limits.history_bytes_max, .load_spill = load_spill, .log = orchestration_log, .arg = rt };
 }
 
+#if !defined(PAWL_WITH_FS) || PAWL_WITH_FS
+static const struct pawl_provider_ops *const default_provider = &pawl_provider_fs;
+#else
+static const struct pawl_provider_ops *const default_provider = NULL;
+#endif
+
 static int open_provider(struct pawl_runtime *rt, const pawl_options *o, struct pawl_error *err)
 {
-	const struct pawl_provider_ops *ops = o->provider ? o->provider : &pawl_provider_fs;
+	const struct pawl_provider_ops *ops = o->provider ? o->provider : default_provider;
 	struct pawl_provider_options p = { .hub = rt->hub, .create = true, .journal_bytes = rt->config.journal.segment_bytes,
 		.journal_segments = rt->config.journal.segments, .pad_frames = rt->config.journal.pad, .watches_max = rt->config.drops.watches_max,
 		.message_bytes_max = rt->config.drops.bytes_max, .allow_volatile = rt->allow_volatile, .os = rt->os };
-	int rc = ops->open(&p, &rt->provider, err);
+	int rc;
 
+	if (!ops)
+		return err_set(err, PAWL_EUNSUPPORTED, "this build keeps no hub in files (WITH_FS=no); name another provider in the options");
+	rc = ops->open(&p, &rt->provider, err);
 	return rc < 0 ? rc : ops->acquire(rt->provider, err);
 }
 

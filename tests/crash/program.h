@@ -144,7 +144,6 @@ extern struct program_hooks program_hooks;
 /* Of harness.h, which does not go with the headers of the runtime. */
 unsigned program_below(uint64_t *seed, unsigned limit);
 bool program_planted(const char *plant);
-extern bool program_plants_there, program_delivered_there; /* so that the files with planted bugs are linked */
 
 #define PROGRAM_TYPE "program"
 #define PROGRAM_ENTITY "tally"

@@ -1,4 +1,4 @@
-/* program_loop.h - what the loop of program_loop.c asks its world. */
+/* program_loop.h - what the loop of test_programs/loop.c asks its world. */
 #ifndef CRASH_PROGRAM_LOOP_H
 #define CRASH_PROGRAM_LOOP_H
 

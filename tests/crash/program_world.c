@@ -944,7 +944,6 @@ void run_program(const struct program *p, const struct run_options *o, struct ru
 
 	memset(r, 0, sizeof(*r));
 	w = &world;
-	program_plants_there = program_delivered_there = true;
 	w->sim = os_sim_new(o->seed + 1);
 	program_hooks = (struct program_hooks){ p, effect, NULL };
 	program_loop = (struct program_loop){ .random = o->seed + 5, .step = step, .idle = idle };

@@ -331,12 +331,12 @@ static int failing(pawl_ctx *ctx, const char *input)
 PAWL_ORCHESTRATION(failing, "1.0.0");
 
 /* As `flaky`, with a line in the log for each attempt: the third step of the retry demo. */
-static int third(pawl_work *work, const char *input)
+static int third_step(pawl_work *work, const char *input)
 {
 	log_run(work, "3");
 	return flaky(work, input);
 }
-PAWL_ACTIVITY(third);
+PAWL_ACTIVITY(third_step);
 
 /* "BAD [MS]": two steps, and a third one that fails BAD times; 5 attempts, 1 s (or MS), doubled, at most 10 s (or five times MS). */
 static int retry_demo(pawl_ctx *ctx, const char *input)
@@ -346,7 +346,7 @@ static int retry_demo(pawl_ctx *ctx, const char *input)
 
 	if (!pawl_call(ctx, "step", "1") || !pawl_call(ctx, "step", "2"))
 		return pawl_rethrow(ctx);
-	const char *out = pawl_call_with(ctx, "third", input, &(pawl_call_options){ .retry = &retry });
+	const char *out = pawl_call_with(ctx, "third_step", input, &(pawl_call_options){ .retry = &retry });
 	return out ? pawl_return(ctx, pawl_printf(ctx, "steps 1 and 2, then %s", out)) : pawl_rethrow(ctx);
 }
 PAWL_ORCHESTRATION(retry_demo, "1.0.0");

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # run.sh [NAME...]: builds the test programs and runs all test_*.sh beside it, or those named ("drops kill"). The last
 # line is "N passed, N failed". $PAWL is the built program, $BUILD its build folder: `make e2e` sets both.
-# E2E_TEST=text: only tests with that in their name.
+# E2E_TEST=text: only tests with that in their name; E2E_JOBS=N: so many scripts at a time (as many as processors).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${PAWL:?is not set: the built program (make e2e sets it)}" "${BUILD:?is not set: the build folder (make e2e sets it)}"
 bin=$BUILD/e2e/bin
 bound=${E2E_SECONDS:-240} # for one script
+at_once=${E2E_JOBS:-$(nproc 2>/dev/null || echo 1)}
 
 # As the library was compiled, sanitizers and all: $BUILD/flags is one line of compiler and options.
 build() { # OUTPUT OPTION...
@@ -35,23 +36,31 @@ if ! build_all; then
 	exit 1
 fi
 
+# One script; leaves "PASSED FAILED" in its .count file and tells all of it at once, as others run beside it.
+run_script() { # SCRIPT NAME
+	local log=$BUILD/e2e/$2.log start=$SECONDS status=0 p f
+	timeout -k 10 "$bound" bash "$1" >"$log" 2>&1 </dev/null || status=$?
+	read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed$/ { line = $1 " " $3 } END { print line ? line : "0 0" }' "$log")
+	if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
+		echo "FAILED $2: exit status $status" >>"$log"
+		f=1
+	fi
+	echo "== $2 took $((SECONDS - start)) s" >>"$log"
+	echo "$p $f" >"$BUILD/e2e/$2.count"
+	cat "$log"
+}
+
 [ $# -gt 0 ] || set -- ${E2E-} # make e2e E2E="drops kill"
-passed=0 failed=0
-for script in tests/e2e/test_*.sh; do
+rm -f "$BUILD"/e2e/*.count
+# The largest first, so that no long one is left for the end. Each has hubs of its own and waits more than it computes.
+for script in $(ls -S tests/e2e/test_*.sh); do
 	name=${script##*/test_}
 	name=${name%.sh}
 	case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
-	start=$SECONDS
-	timeout -k 10 "$bound" bash "$script" >"$BUILD/e2e/$name.log" 2>&1
-	status=$?
-	cat "$BUILD/e2e/$name.log"
-	read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed$/ { line = $1 " " $3 } END { print line ? line : "0 0" }' "$BUILD/e2e/$name.log")
-	if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
-		echo "FAILED $name: exit status $status"
-		f=1
-	fi
-	echo "== $name took $((SECONDS - start)) s"
-	passed=$((passed + p)) failed=$((failed + f))
+	while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do
+		wait -n || :
+	done
+	run_script "$script" "$name" &
 done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+wait
+cat "$BUILD"/e2e/*.count /dev/null | awk '{ p += $1; f += $2 } END { printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0 }'

@@ -76,6 +76,16 @@ signals_with_a_key_are_taken_once() {
 	expect 0 "$PAWL" status entity:account:k
 }
 
+an_operation_that_fails_leaves_the_state_and_is_in_the_log() {
+	new_hub
+	start_ready
+	expect 0 "$PAWL" signal account k add -d 5
+	expect 0 "$PAWL" signal account k take -d 9
+	_is_told() { grep -q "entity:account:k.*operation 'take' failed.*only 5 there" "$log"; }
+	wait_for 'the failure to be told' _is_told
+	expect_eq 'the state' 5 "$("$PAWL" get entity:account:k kv.state)"
+}
+
 publish_reaches_all_that_have_subscribed() {
 	new_hub
 	start_ready

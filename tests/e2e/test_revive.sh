@@ -157,6 +157,8 @@ filters_and_dry_runs() {
 	expect 2 "$PAWL" retry -s failed
 	expect 0 "$PAWL" retry -s failed -n
 	expect_match "dry" "m2: would be tried again" "$out"
+	expect 0 "$PAWL" retry --where id=m3 -n
+	expect_eq "of those for which it holds" "m3: would be tried again" "$out"
 	expect 0 "$PAWL" retry -s failed --yes -w
 	for n in 1 2 3; do
 		expect_output "m$n" "in 1 2 3 4"

@@ -135,6 +135,7 @@ types_tells_which_version_is_the_newest() {
 	expect 0 "$types" types -o json
 	expect_json "types -o json" "$out"
 	expect_match "types -o json" '"version":"1.10.0","newest":true' "$out"
+	expect_match "types -o json" '"kind":"entity","name":"account"' "$out"
 }
 
 code_that_is_not_steady_is_found_in_the_turn_that_makes_the_mistake() {

@@ -1,11 +1,9 @@
-/* program_delivered.c - as program_planted.c, for what is delivered to others. */
-#include "program.h"
-#include "program_loop.h"
+/* delivered.c - as planted.c, for what is delivered to others. */
+#include "crash/program.h"
+#include "crash/program_loop.h"
 #include "runtime/deliver.h"
 
 #include <stdlib.h>
-
-bool program_delivered_there;
 
 static int deliver_with_bugs(struct delivery *d, struct instance *to, struct event *e)
 {

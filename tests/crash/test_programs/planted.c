@@ -1,11 +1,8 @@
 /*
- * program_planted.c - some files of the library once more, each with a hook for a bug that is planted (harness.h). Linked in
- * front of the library, so these are taken in the place of its own.
+ * planted.c - some files of the library once more, each with a hook for a bug that is planted (harness.h). Linked in front of
+ * the library, so these are taken in the place of its own.
  */
-#include "program.h"
-#include "program_loop.h"
-
-bool program_plants_there;
+#include "crash/program.h"
 
 /* The last of the events that go over to the next execution is forgotten. */
 #define carry_on carry_on_as_it_is

@@ -1,10 +1,10 @@
 /*
- * program_loop.c - in place of src/os/loop.c and src/runtime/crew.c: one thread, simulated time, an order of its own. What is
- * linked first is taken, so the archive of the library keeps its own to itself.
+ * loop.c - in place of src/os/loop.c and src/runtime/crew.c: one thread, simulated time, an order of its own. What is linked
+ * first is taken, so the archive of the library keeps its own to itself.
  */
-#include "program_loop.h"
+#include "crash/program_loop.h"
+#include "crash/program.h"
 #include "os/loop.h"
-#include "program.h"
 #include "runtime/crew.h"
 
 #include <stdlib.h>
