@@ -253,7 +253,6 @@ void history_close_fd(struct fs *fs, struct history_file *f);
 void histories_forget(struct fs *fs, struct history_file *f); /* clean: out of the table */
 void histories_forget_instance(struct fs *fs, const char *id);
 void histories_moved(struct fs *fs, const char *id, bool archived); /* where its directory is now */
-int histories_each_of(struct fs *fs, const char *id, int (*each)(struct fs *fs, struct history_file *f));
 void histories_release(struct fs *fs);
 int instance_make_dirs(struct fs *fs, const char *id, bool archived, struct pawl_error *err);
 
@@ -289,8 +288,6 @@ int fs_look(struct fs *fs, struct pawl_error *err, const char *fmt, ...) PAWL_PR
 bool fs_is_dir(struct fs *fs, const char *path);
 int fs_rmdir_empty(struct fs *fs, const char *id);
 int fs_check_id(const char *id, struct pawl_error *err);
-/* The overlay for a reader that is not the owner, read anew when it is old. */
-int fs_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err);
 
 /* prune.c */
 int fs_prune(struct pawl_provider *p, const struct pawl_prune *prunes, size_t count,

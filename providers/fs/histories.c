@@ -182,7 +182,7 @@ static int visit_of(void *arg, struct slice key, void *value)
 	return strcmp(f->id, e->id) == 0 ? e->each(e->fs, f) : 0;
 }
 
-int histories_each_of(struct fs *fs, const char *id, int (*each)(struct fs *fs, struct history_file *f))
+static int each_of(struct fs *fs, const char *id, int (*each)(struct fs *fs, struct history_file *f))
 {
 	struct history_file *first = histories_find(fs, id, 1);
 
@@ -202,7 +202,7 @@ static int forget_one(struct fs *fs, struct history_file *f)
 
 void histories_forget_instance(struct fs *fs, const char *id)
 {
-	(void)histories_each_of(fs, id, forget_one);
+	(void)each_of(fs, id, forget_one);
 }
 
 static int archived_one(struct fs *fs, struct history_file *f)
@@ -221,7 +221,7 @@ static int revived_one(struct fs *fs, struct history_file *f)
 
 void histories_moved(struct fs *fs, const char *id, bool archived)
 {
-	(void)histories_each_of(fs, id, archived ? archived_one : revived_one);
+	(void)each_of(fs, id, archived ? archived_one : revived_one);
 }
 
 struct newest {

@@ -114,7 +114,8 @@ int fs_scan(struct pawl_provider *p, bool archived, int (*each)(void *arg, const
 
 /* ---- read ---- */
 
-int fs_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err)
+/* The overlay for a reader that is not the owner, read anew when it is old. */
+static int read_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err)
 {
 	int64_t now = fs->os->boot_ns(fs->os->self);
 
@@ -182,7 +183,7 @@ static int newest_execution(struct fs *fs, const char *id, const char *home, uin
 			n.execution++;
 	} else {
 		struct overlay *o;
-		rc = fs_overlay(fs, &o, err);
+		rc = read_overlay(fs, &o, err);
 		if (rc < 0)
 			return rc;
 		struct overlay_instance *i = overlay_find(o, id);
@@ -205,7 +206,7 @@ static int complete(struct fs *fs, const char *id, uint64_t execution, struct bu
 		}
 	} else {
 		struct overlay *o;
-		int rc = fs_overlay(fs, &o, err);
+		int rc = read_overlay(fs, &o, err);
 		struct overlay_file *f = rc == 0 ? overlay_file(o, id, execution) : NULL;
 		if (rc < 0)
 			return rc;
@@ -239,7 +240,7 @@ static int read_once(struct fs *fs, const char *id, uint64_t execution, struct b
 	char home[PATH_SIZE];
 	struct overlay *o;
 	/* The journal first: lines that move from it into the file while we read are then seen in one of the two. */
-	int rc = fs->owner ? 0 : fs_overlay(fs, &o, err);
+	int rc = fs->owner ? 0 : read_overlay(fs, &o, err);
 
 	if (rc == 0 && instance_home(fs, id, home) < 0)
 		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
@@ -552,7 +553,7 @@ void fs_note(struct pawl_provider *p, const char *id, const char *text)
 {
 	int rc = fs_check_id(id, NULL) == 0 ? write_note(fs_of(p), id, "PARKED", text, false) : 0;
 
-	if (rc < 0 && text)
+	if (rc < 0 && rc != -ENOENT && text) /* a start that was dropped has no directory before its first commit */
 		log_warning("cannot write 'instances/%s/PARKED': %s", id, strerror(-rc));
 }
 

@@ -146,8 +146,6 @@ void ready_touch(struct fs *fs);
 /* The link itself, in whatever place; -ENOENT. */
 int item_find(struct fs *fs, const struct item_id *id, enum pawl_work_state *place, struct holder *holder,
               struct work_target *target);
-/* The name of an item in claimed/ or done/: 1, 0 or -errno. */
-int entry_seek(struct fs *fs, int dir, enum pawl_work_state place, const char *item, char *name, struct holder *holder);
 
 /* The facts that only the carrier has: key, execution, attempt. */
 struct carrier_facts {

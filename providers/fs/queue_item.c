@@ -27,7 +27,8 @@ static int is_entry(void *arg, const char *name)
 	return 1;
 }
 
-int entry_seek(struct fs *fs, int dir, enum pawl_work_state place, const char *item, char *name, struct holder *holder)
+/* The name of an item in claimed/ or done/: 1, 0 or -errno. */
+static int entry_seek(struct fs *fs, int dir, enum pawl_work_state place, const char *item, char *name, struct holder *holder)
 {
 	struct find_entry f = { item, place, name, holder };
 

@@ -285,7 +285,7 @@ static int check_count(struct cli *c)
 	return 0;
 }
 
-int cli_parse(struct cli *c, int argc, char **argv)
+static int parse(struct cli *c, int argc, char **argv)
 {
 	struct words w = { argv, argc, 1 };
 	bool plain = false;
@@ -558,7 +558,7 @@ int pawl_main(int argc, char **argv)
 {
 	enum log_level level = log_get_level();
 	struct cli c = { .program = program_name(argc, argv), .os = os_linux() };
-	int rc = cli_parse(&c, argc, argv);
+	int rc = parse(&c, argc, argv);
 
 	os_memory_one_heap();
 	if (rc == 0)

@@ -109,7 +109,6 @@ struct cli {
 
 /* cli.c */
 const struct cli_verb *cli_find_verb(const char *name);
-int cli_parse(struct cli *c, int argc, char **argv) PAWL_MUST_USE;
 int cli_exit_of_error(int code);
 int cli_usage(struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* CLI_EUSAGE */
 void cli_note(const struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* to standard error; nothing with -q */

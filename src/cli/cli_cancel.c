@@ -17,7 +17,7 @@ static bool is_done(const struct cli_instance *i)
 static int cancel(struct cli *c)
 {
 	static const struct control control = {
-		.kind = PAWL_MESSAGE_CANCEL, .done = "asked to cancel", .asked = "asked to cancel",
+		.kind = PAWL_MESSAGE_CANCEL, .done = "asked to cancel", .asked = "asked to cancel", .needs_code = true,
 			.refusal = refusal, .is_done = is_done,
 	};
 
@@ -25,12 +25,9 @@ static int cancel(struct cli *c)
 }
 
 static const struct cli_option options_cancel[] = {
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
-	SELECT_OPTIONS,
+	INSTEAD_OF_IDS_OPTIONS,
 	RATE_OPTION,
-	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
+	ACT_OPTIONS,
 	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history, and the code can read it" },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };

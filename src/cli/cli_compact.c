@@ -79,12 +79,9 @@ static int compact(struct cli *c)
 
 static const struct cli_option options_compact[] = {
 	{ OPT_KEEP, 'k', "keep", "N", "how many of the newest executions stay; 1 when it is not given" },
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
-	SELECT_OPTIONS,
+	INSTEAD_OF_IDS_OPTIONS,
 	RATE_OPTION,
-	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
+	ACT_OPTIONS,
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 

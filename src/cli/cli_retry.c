@@ -33,14 +33,10 @@ static int retry(struct cli *c)
 
 static const struct cli_option options_retry[] = {
 	{ OPT_STEP, 0, "step", "N", "from this activity or child (its line of history), also when the instance has not failed" },
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
-	SELECT_OPTIONS,
-	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
-	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
-	{ OPT_WAIT, 'w', "wait", NULL, "then wait until they end, as `wait` does" },
-	{ OPT_TIMEOUT, 0, "timeout", "D", "with -w: at most so long, then exit 124; they run on" },
+	INSTEAD_OF_IDS_OPTIONS,
+	ACT_OPTIONS,
+	REASON_OPTION,
+	AWAIT_OPTIONS,
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 

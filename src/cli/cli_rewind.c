@@ -29,14 +29,10 @@ static int rewind_to(struct cli *c)
 
 static const struct cli_option options_rewind[] = {
 	{ OPT_TO, 0, "to", "LINE|last-good", "the last line to keep; last-good: the one before the first that the code does not agree with" },
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
-	SELECT_OPTIONS,
-	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
-	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
-	{ OPT_WAIT, 'w', "wait", NULL, "then wait until they end, as `wait` does" },
-	{ OPT_TIMEOUT, 0, "timeout", "D", "with -w: at most so long, then exit 124; they run on" },
+	INSTEAD_OF_IDS_OPTIONS,
+	ACT_OPTIONS,
+	REASON_OPTION,
+	AWAIT_OPTIONS,
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 

@@ -17,7 +17,7 @@ static bool is_done(const struct cli_instance *i)
 static int suspend(struct cli *c)
 {
 	static const struct control control = {
-		.kind = PAWL_MESSAGE_SUSPEND, .done = "suspended", .asked = "asked to suspend", .refusal = refusal,
+		.kind = PAWL_MESSAGE_SUSPEND, .done = "suspended", .asked = "asked to suspend", .needs_code = true, .refusal = refusal,
 			.is_done = is_done,
 	};
 
@@ -25,13 +25,10 @@ static int suspend(struct cli *c)
 }
 
 static const struct cli_option options_suspend[] = {
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
-	SELECT_OPTIONS,
+	INSTEAD_OF_IDS_OPTIONS,
 	RATE_OPTION,
-	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
-	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
+	ACT_OPTIONS,
+	REASON_OPTION,
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 

@@ -23,13 +23,10 @@ static int terminate(struct cli *c)
 }
 
 static const struct cli_option options_terminate[] = {
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" },
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
-	SELECT_OPTIONS,
+	INSTEAD_OF_IDS_OPTIONS,
 	RATE_OPTION,
-	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
-	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" },
+	ACT_OPTIONS,
+	REASON_OPTION,
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 

@@ -14,6 +14,7 @@ struct target {
 	enum result result;
 	int exit;
 	uint64_t execution; /* as it was */
+	bool parked;
 };
 
 struct doing {
@@ -115,8 +116,8 @@ static void finish(struct doing *d, struct target *t, enum result result)
 	else if (result == DONE)
 		snprintf(text, sizeof(text), "%s", d->control->done);
 	else
-		snprintf(text, sizeof(text), "%s; %s", d->control->asked, d->runtime ?
-			"the runtime has not done it yet" : "no runtime is there");
+		snprintf(text, sizeof(text), "%s; %s", d->control->asked, !d->runtime ? "no runtime is there" :
+			t->parked ? "it is parked, and takes it when it goes on" : "the runtime has not done it yet");
 	report(d, t, text);
 }
 
@@ -140,6 +141,7 @@ static int check(struct doing *d, struct target *t)
 	if (why)
 		rc = err_set(&c->err, PAWL_ESTATE, "'%s' %s", id, why);
 	t->execution = i.execution;
+	t->parked = rc == 0 && d->control->needs_code && i.note && !i.damaged;
 	instance_release(&i);
 	return rc;
 }
@@ -203,7 +205,7 @@ static void act(struct doing *d, struct target *t)
 		rc = c->provider->ops->send(c->provider, &m, &c->err);
 	if (rc < 0)
 		refuse(d, t, rc);
-	else if (!d->runtime)
+	else if (!d->runtime || t->parked)
 		finish(d, t, ASKED);
 	else
 		d->open++;

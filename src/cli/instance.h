@@ -74,7 +74,6 @@ struct select {
 	struct where where;
 };
 int select_parse(struct cli *c, struct select *s) PAWL_MUST_USE;
-bool select_matches(const struct select *s, const struct cli_instance *i);
 bool select_is_given(const struct cli *c);
 /* Each instance that matches; one that ended in between comes once. Stops with the callback's value if not 0. */
 int select_each(struct cli *c, const struct select *s, bool live, bool archived,

@@ -72,7 +72,7 @@ static bool status_matches(const struct select *s, const struct cli_instance *i)
 	return (s->parked && i->note) || (s->statuses & (1u << i->view.status));
 }
 
-bool select_matches(const struct select *s, const struct cli_instance *i)
+static bool matches(const struct select *s, const struct cli_instance *i)
 {
 	if (!status_matches(s, i) || (s->type && !(i->view.type && strcmp(i->view.type, s->type) == 0)))
 		return false;
@@ -99,7 +99,7 @@ static int visit_id(void *arg, const char *id)
 	int rc = instance_read(v->c, id, 0, &i);
 	if (rc == PAWL_ENOTFOUND)
 		rc = 0; /* purged since */
-	else if (rc == 0 && select_matches(v->select, &i)) {
+	else if (rc == 0 && matches(v->select, &i)) {
 		rc = where_matches(v->c, &v->select->where, &i);
 		if (rc > 0)
 			rc = v->each(v->arg, &i);

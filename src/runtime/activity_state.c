@@ -210,8 +210,3 @@ const char *activity_event_name(enum activity_event event)
 {
 	return (unsigned)event < ACTIVITY_EVENTS ? event_names[event] : "?";
 }
-
-bool activity_state_is_over(enum activity_state state)
-{
-	return state == ACTIVITY_COMPLETED || state == ACTIVITY_FAILED;
-}

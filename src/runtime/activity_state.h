@@ -62,6 +62,5 @@ struct activity_step activity_step(enum activity_state state, enum activity_even
 const char *activity_state_name(enum activity_state state);   /* "Waiting", "Active" ... */
 bool activity_state_parse(const char *name, enum activity_state *state);
 const char *activity_event_name(enum activity_event event);   /* "begin", "adopt" ... */
-bool activity_state_is_over(enum activity_state state);       /* Completed, Failed */
 
 #endif

@@ -26,7 +26,7 @@ void delivery_init(struct delivery *d, struct pawl_runtime *rt, struct instance 
 	turn_clock(rt, &d->clock);
 }
 
-void delivery_release(struct delivery *d)
+static void delivery_release(struct delivery *d)
 {
 	arena_release(&d->arena);
 	free(d->answers);

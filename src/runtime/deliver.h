@@ -34,7 +34,6 @@ struct undelivered {
 
 /* deliver.c */
 void delivery_init(struct delivery *d, struct pawl_runtime *rt, struct instance *sender, struct pawl_error *err);
-void delivery_release(struct delivery *d);
 /* A group without a turn: begins, and ends with what the calls between have returned; after an error nothing is queued. */
 size_t delivery_begin(struct delivery *d);
 int delivery_end(struct delivery *d, size_t at, int rc) PAWL_MUST_USE;

@@ -35,13 +35,16 @@ static bool is_to_go_on(const struct pawl_runtime *rt, const struct instance *i)
 	return i->started && i->view.unrun && status != STATUS_SUSPENDED && status != STATUS_PENDING && !rt->stopping;
 }
 
-bool instance_is_due(const struct pawl_runtime *rt, const struct instance *i)
+bool instance_wants_turn(const struct pawl_runtime *rt, const struct instance *i)
 {
-	if (i->committing)
-		return false;
 	if (i->mail && i->mail->event.type == EVENT_ExecutionTerminated)
 		return true;
 	return !i->parked && !generation_is_paused(i) && (i->mail || is_to_go_on(rt, i));
+}
+
+bool instance_is_due(const struct pawl_runtime *rt, const struct instance *i)
+{
+	return !i->committing && instance_wants_turn(rt, i);
 }
 
 static void make_ready(struct pawl_runtime *rt, struct instance *i)
@@ -117,8 +120,26 @@ struct instance *instance_add(struct pawl_runtime *rt, const char *id)
 	return i;
 }
 
+void instance_unready(struct pawl_runtime *rt, struct instance *i)
+{
+	struct instance **at = &rt->ready;
+
+	while (i->ready && *at && *at != i)
+		at = &(*at)->ready_next;
+	if (!i->ready || !*at)
+		return;
+	*at = i->ready_next;
+	if (!*at)
+		rt->ready_end = at;
+	i->ready = false;
+}
+
+/* It may be ready: another one has ended it before its turn came. */
 void instance_remove(struct pawl_runtime *rt, struct instance *i)
 {
+	instance_unready(rt, i);
+	if (rt->kept == i)
+		rt->kept = NULL;
 	effects_drop(rt, i);
 	instance_drop_stack(rt, i);
 	map_remove(&rt->instances, slice_of(i->id));
@@ -366,6 +387,8 @@ static int release_one(void *arg, struct slice key, void *value)
 
 void instances_release(struct pawl_runtime *rt)
 {
+	rt->ready = NULL;
+	rt->ready_end = &rt->ready;
 	(void)map_each(&rt->instances, release_one, rt);
 	map_release(&rt->instances);
 }

@@ -175,7 +175,7 @@ static bool is_own(const struct rewind *r, const struct event *e)
 
 static bool is_raised(const struct history *h, uint64_t seq)
 {
-	for (size_t n = seq; n < h->count; n++)
+	for (size_t n = (size_t)seq; n < h->count; n++)
 		if (h->events[n].type == EVENT_EventRaised && h->events[n].ref == seq)
 			return true;
 	return false;

@@ -98,6 +98,8 @@ struct instance {
 	bool reviving;            /* the turn under way begins its next execution: revive.h */
 	bool revived;             /* it had ended, and its next execution is not durable yet */
 	bool ready;
+	bool told;                /* lines of others are durable in its history, and it had no turn since ... */
+	uint8_t told_at;          /* ... this commit, as rt->commits counts */
 	unsigned committing;      /* entries of it in the batches, until they are durable */
 	enum parked parked;
 	struct tail *tail;        /* where its history will be after these; NULL when there are none */
@@ -125,6 +127,8 @@ struct pawl_runtime {
 
 	struct map instances;     /* id -> struct instance: the live ones */
 	struct instance *ready, **ready_end;
+	struct instance *kept;    /* others have written to it in some commits in a row, and it had no turn: it is next; or NULL */
+	uint8_t commits;          /* modulo 256 */
 	struct instance *lru_first, *lru_last; /* those with a resident stack, newest first */
 	size_t resident;
 	struct heap timers;       /* struct effect, by CLOCK_BOOTTIME ns */
@@ -200,6 +204,7 @@ struct instance *instance_add(struct pawl_runtime *rt, const char *id);
 /* Of one that is not in the table, is there something in the hub? 1, 0, or an error. */
 int instance_id_is_taken(struct pawl_runtime *rt, const char *id, struct pawl_error *err);
 void instance_remove(struct pawl_runtime *rt, struct instance *i); /* frees it; its mail must be gone */
+void instance_unready(struct pawl_runtime *rt, struct instance *i); /* not among those that are ready any more, if it was */
 int instances_load(struct pawl_runtime *rt, struct pawl_error *err);
 void instances_release(struct pawl_runtime *rt);
 void instance_touch(struct pawl_runtime *rt, struct instance *i);  /* its stack is resident and was used now */
@@ -208,6 +213,7 @@ void instance_drop_stack(struct pawl_runtime *rt, struct instance *i);
 void instance_park(struct pawl_runtime *rt, struct instance *i, enum parked why, const char *text);
 void instances_unpark(struct pawl_runtime *rt);
 bool instance_is_due(const struct pawl_runtime *rt, const struct instance *i); /* it may take a turn now, and has reason to */
+bool instance_wants_turn(const struct pawl_runtime *rt, const struct instance *i); /* it has reason to, and may when nothing of it is queued */
 int instance_apply(struct instance *i, const struct event *events, size_t count, struct pawl_error *err);
 struct mail *mail_new(struct pawl_runtime *rt, enum event_type type);
 void mail_free(struct mail *m);
@@ -264,7 +270,6 @@ int works_open(struct pawl_runtime *rt, struct pawl_error *err);
 void works_loaded(struct pawl_runtime *rt);  /* all instances are: what nobody wants any more is ended */
 void works_left_behind(struct pawl_runtime *rt, const char *id, uint64_t execution, const struct view *view); /* of an instance that is loaded; view NULL: it has ended */
 void works_pump(struct pawl_runtime *rt);
-void works_poke(void *rt);                   /* pressure may have gone: look at what is deferred */
 bool works_waiting(const struct pawl_runtime *rt); /* something could be begun at once */
 void works_look(struct pawl_runtime *rt, int64_t now); /* watches and expiries that are due, the work queue */
 int64_t works_next_look(const struct pawl_runtime *rt);

@@ -17,6 +17,7 @@
 #define BATCH_BYTES_MAX (512u << 10) /* gather no more than that into one frame */
 #define MESSAGES_KEPT 64
 #define REFUSALS_MAX 3
+#define KEPT_COMMITS 4 /* so long others may write to one that waits for its turn */
 #define WAIT_NS 500000000ll
 #define STALL_FIRST_NS 100000000ll
 #define STALL_MAX_NS 10000000000ll
@@ -363,6 +364,7 @@ static void run_turn(struct pawl_runtime *rt, struct instance *i)
 	char *text = NULL;
 
 	history_init(&h);
+	i->told = false;
 	bool terminate = i->mail && i->mail->event.type == EVENT_ExecutionTerminated;
 	i->reviving = terminate && i->mail->revival;
 	int rc = i->reviving ? revival_turn(rt, i, &err) : terminate ? terminate_turn(rt, i) : engine_turn(rt, i, &h, &text, &err);
@@ -595,6 +597,15 @@ static void turn_durable(struct pawl_runtime *rt, struct batch_entry *e)
 	mail_post(rt, i, NULL);
 }
 
+static void note_told(struct pawl_runtime *rt, struct instance *i)
+{
+	if (!i->told)
+		i->told_at = rt->commits;
+	i->told = true;
+	if (!rt->kept && (uint8_t)(rt->commits - i->told_at) >= KEPT_COMMITS)
+		rt->kept = i;
+}
+
 static void entry_durable(struct pawl_runtime *rt, struct batch_entry *e)
 {
 	struct instance *i = e->instance;
@@ -602,6 +613,8 @@ static void entry_durable(struct pawl_runtime *rt, struct batch_entry *e)
 	batch_entry_over(i);
 	i->started = true;
 	i->history_bytes += e->len;
+	if (e->delivered)
+		note_told(rt, i);
 	if (e->delivered)
 		delivered_durable(rt, i, slice_make(rt->flying.lines.data + e->at, e->len));
 	else
@@ -619,6 +632,7 @@ void commit_finished(struct pawl_runtime *rt, struct provider_job *job)
 		if (rt->stalls)
 			log_notice("storage works again");
 		rt->stalls = rt->refusals = 0;
+		rt->commits++;
 		for (size_t n = rt->flying_from; n < rt->flying_upto; n++)
 			entry_durable(rt, &rt->flying.entries[n]);
 		instances_trim(rt);
@@ -647,8 +661,30 @@ static int commit_next(struct pawl_runtime *rt, struct pawl_error *err)
 	return rt->flying.count > 0 ? commit_begin(rt, err) : 0;
 }
 
+/* An instance takes no turn while something of it is queued, and those that write to it may be ready before it each time.
+ * So it is let go first after some commits; until what is queued of it is durable, nobody takes a turn. */
+static bool is_let_go(struct pawl_runtime *rt)
+{
+	struct instance *i = rt->kept;
+
+	if (i && i->committing && instance_wants_turn(rt, i))
+		return false;
+	rt->kept = NULL;
+	if (!i || !i->ready)
+		return true;
+	instance_unready(rt, i);
+	i->ready = true;
+	i->ready_next = rt->ready;
+	if (!rt->ready)
+		rt->ready_end = &i->ready_next;
+	rt->ready = i;
+	return true;
+}
+
 int turns_run(struct pawl_runtime *rt, struct pawl_error *err)
 {
+	if (!is_let_go(rt))
+		return commit_next(rt, err);
 	while (rt->ready && rt->next.lines.len < BATCH_BYTES_MAX && rt->os->boot_ns(rt->os->self) >= rt->stalled_until_ns) {
 		struct instance *i = rt->ready;
 		rt->ready = i->ready_next;

@@ -398,7 +398,8 @@ static void begin_failed(struct pawl_runtime *rt, struct pawl_work *w, const str
 		work_result(rt, w);
 		return;
 	}
-	log_error("cannot start activity '%s' of '%s' yet: %s", w->name, w->id, err->text);
+	if (err->code != PAWL_EBUSY) /* what ran there before is about to end */
+		log_error("cannot start activity '%s' of '%s' yet: %s", w->name, w->id, err->text);
 	snprintf(w->message, sizeof(w->message), "%s", err->text);
 	limit_release(rt, w);
 	work_defer(rt, w, (int64_t)LOOK_AGAIN_MS << (e->looks < BEGIN_SHIFT_MAX ? e->looks : BEGIN_SHIFT_MAX));
@@ -518,7 +519,8 @@ int64_t works_next_look(const struct pawl_runtime *rt)
 	return at;
 }
 
-void works_poke(void *arg)
+/* Pressure may have gone: look at what is deferred. */
+static void poke(void *arg)
 {
 	effects_poke(arg);
 	loop_wake(((struct pawl_runtime *)arg)->loop);
@@ -555,7 +557,7 @@ static int make_scratch(struct pawl_runtime *rt, struct pawl_error *err)
 int works_open(struct pawl_runtime *rt, struct pawl_error *err)
 {
 	char path[640];
-	int rc = pressure_new(&rt->pressure, rt->os, rt->loop, rt->hub, works_poke, rt, err);
+	int rc = pressure_new(&rt->pressure, rt->os, rt->loop, rt->hub, poke, rt, err);
 
 	if (rc < 0)
 		return rc;

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # run.sh [NAME...]: builds the test programs and runs all test_*.sh beside it, or those named ("drops kill"). The last
 # line is "N passed, N failed". $PAWL is the built program, $BUILD its build folder: `make e2e` sets both.
-# E2E_TEST=text: only tests with that in their name; E2E_JOBS=N: so many scripts at a time (as many as processors).
+# E2E_TEST=text: only tests with that in their name; E2E_JOBS=N: so many scripts at a time (processors and one).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${PAWL:?is not set: the built program (make e2e sets it)}" "${BUILD:?is not set: the build folder (make e2e sets it)}"
 bin=$BUILD/e2e/bin
 bound=${E2E_SECONDS:-240} # for one script
-at_once=${E2E_JOBS:-$(nproc 2>/dev/null || echo 1)}
+at_once=${E2E_JOBS:-$((1 + $(nproc 2>/dev/null || echo 1)))} # they wait more than they compute
 
 # As the library was compiled, sanitizers and all: $BUILD/flags is one line of compiler and options.
 build() { # OUTPUT OPTION...
@@ -52,7 +52,7 @@ run_script() { # SCRIPT NAME
 
 [ $# -gt 0 ] || set -- ${E2E-} # make e2e E2E="drops kill"
 rm -f "$BUILD"/e2e/*.count
-# The largest first, so that no long one is left for the end. Each has hubs of its own and waits more than it computes.
+# The largest first, so that no long one is left for the end. Each has hubs of its own.
 for script in $(ls -S tests/e2e/test_*.sh); do
 	name=${script##*/test_}
 	name=${name%.sh}

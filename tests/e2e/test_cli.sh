@@ -661,10 +661,14 @@ an_orchestration_that_is_not_there_parks_its_instances_until_it_is() {
 	wait_for "l to be parked" _is_listed Parked l
 	expect 0 "$PAWL" status l
 	expect_match "status" "parked +.*'latecomer' is not registered: add" "$out"
+	expect 0 "$PAWL" suspend l
+	expect_eq "what suspend says" "l: asked to suspend; it is parked, and takes it when it goes on" "$out"
 	stop_runtime
 	expect_eq "parked without a runtime" l "$("$PAWL" list -s Parked -o name)"
 	program=$e2e/bin/types-late
 	start_ready
+	wait_for "l to be suspended" _is_listed Suspended l
+	expect 0 "$PAWL" resume l
 	expect_output l hello
 }
 
