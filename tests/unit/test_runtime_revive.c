@@ -589,6 +589,14 @@ static void what_cannot_be_is_refused_and_changes_nothing(void **state)
 
 /* ---- crashes ---- */
 
+static bool has_died(void)
+{
+	rw_lock();
+	bool died = rw_storage.die_at == 0;
+	rw_unlock();
+	return died;
+}
+
 /* The runtime dies with the kth commit behind the message, before or after that is durable; all messages come again. */
 static void die_at_each(struct runtime_world *w, enum pawl_message_kind kind, bool ended, bool durable)
 {
@@ -611,7 +619,7 @@ static void die_at_each(struct runtime_world *w, enum pawl_message_kind kind, bo
 		rw_unlock();
 		assert_int_equal(ask(w, kind, id, kind == PAWL_MESSAGE_REWIND ? "2" : NULL), 0);
 		if (!ended) {
-			await_look(has_execution(w, id, 2) || rw_storage.die_at == 0);
+			await_look(has_execution(w, id, 2) || has_died());
 			(void)rw_send(w, PAWL_MESSAGE_RAISE, id, "a", "a");
 			(void)rw_send(w, PAWL_MESSAGE_RAISE, id, "b", "b");
 		}
