@@ -178,18 +178,66 @@ struct instance *deliver_receiver(struct delivery *d, struct slice id, struct un
 	return to;
 }
 
+/* Events of this name among the lines of one entry. */
+static uint32_t count_raised(struct slice lines, struct slice name)
+{
+	struct arena arena;
+	uint32_t count = 0;
+
+	arena_init(&arena, 0);
+	while (lines.len > 0) {
+		size_t len = (size_t)((const char *)memchr(lines.data, '\n', lines.len) - lines.data);
+		struct event e;
+		if (event_decode(&e, slice_make(lines.data, len), &arena, NULL) == 0)
+			count += e.type == EVENT_EventRaised && slice_eq(e.name, name);
+		lines = slice_make(lines.data + len + 1, lines.len - len - 1);
+		arena_reset(&arena);
+	}
+	arena_release(&arena);
+	return count;
+}
+
+static uint32_t count_queued(const struct batch *b, size_t from, const struct instance *to, struct slice name)
+{
+	uint32_t count = 0;
+
+	for (size_t n = from; n < b->count; n++) {
+		const struct batch_entry *e = &b->entries[n];
+		if (e->instance == to)
+			count += count_raised(slice_make(b->lines.data + e->at, e->len + e->next_len), name);
+	}
+	return count;
+}
+
+/* The tail counts events of all names, also those that have become durable since: near the limit it is looked at closely. */
+static bool is_full(struct delivery *d, const struct instance *to, struct slice name)
+{
+	const struct pawl_runtime *rt = d->rt;
+	uint32_t max = rt->config.limits.events_buffered_max, count = view_buffered(&to->view, name);
+
+	if (count + (to->tail ? to->tail->raised : 0) < max)
+		return false;
+	if (d->full == to && slice_is(name, d->full_name))
+		return true; /* a turn may send very many */
+	count += count_queued(&rt->next, 0, to, name) + count_queued(&rt->flying, rt->flying_from, to, name);
+	if (count < max)
+		return false;
+	d->full = to;
+	snprintf(d->full_name, sizeof(d->full_name), "%.*s", SLICE_FMT(name));
+	return true;
+}
+
 bool deliver_has_room(struct delivery *d, const struct instance *to, const struct event *e, struct undelivered *why)
 {
 	const struct pawl_runtime *rt = d->rt;
 	const struct tail *tail = to->tail;
 	uint64_t seq = tail ? tail->next_seq : to->view.next_seq, bytes = to->view.event_bytes + (tail ? tail->raised_bytes : 0);
-	uint32_t count = view_buffered(&to->view, e->name) + (tail ? tail->raised : 0);
 
 	if (seq > PAWL_HISTORY_EVENTS_MAX)
 		*why = (struct undelivered){ "limit", "its history has as many events as it may (PAWL_HISTORY_EVENTS_MAX)" };
 	else if (to->history_bytes >= rt->config.limits.history_bytes_max)
 		*why = (struct undelivered){ "limit", "its history has as many bytes as it may (limits.history_bytes_max)" };
-	else if (count >= rt->config.limits.events_buffered_max)
+	else if (is_full(d, to, e->name))
 		*why = (struct undelivered){ "full", "as many events of this name as may be wait to be taken there already (limits.events_buffered_max)" };
 	else if (bytes + e->data.len > (uint64_t)rt->config.engine.memory_max / 2)
 		*why = (struct undelivered){ "full", "the events that wait to be taken there have used half of its memory limit" };

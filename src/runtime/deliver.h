@@ -24,6 +24,8 @@ struct delivery {
 	struct instance **terminated; /* whose children are still to be ended */
 	size_t terminated_count, terminated_cap;
 	unsigned group;
+	const struct instance *full; /* has as many events of this name as it may */
+	char full_name[TEXT_NAME_MAX + 1];
 };
 
 /* Why something cannot be delivered, as a code of the answer and a text. */

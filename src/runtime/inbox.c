@@ -124,9 +124,11 @@ static int check_entity(struct pawl_runtime *rt, const char *type, const char *v
 {
 	const struct pawl_registration *def = registry_orchestration(rt->registry, type, version);
 
-	if (!def || def->entity == id_is_entity(id, type))
+	bool prefixed = strncmp(id, ENTITY_PREFIX, sizeof(ENTITY_PREFIX) - 1) == 0, fits = id_is_entity(id, type);
+
+	if (def ? def->entity == fits && prefixed == fits : prefixed == fits)
 		return 0;
-	return err_set(err, PAWL_EINVALID, def->entity ? "'%s' is an entity: send it operations with pawl signal" :
+	return err_set(err, PAWL_EINVALID, def && def->entity ? "'%s' is an entity: send it operations with pawl signal" :
 	               "'%s' is no entity, and ids that begin with " ENTITY_PREFIX " are for entities", type);
 }
 

@@ -511,6 +511,12 @@ static void refuse_group(struct pawl_runtime *rt, int rc, const struct pawl_erro
 	struct instance *i = e->instance;
 	bool create = e->create, alone = count == 1 && i->committing == 1, again = lost_a_race(rt, e, count, rc);
 
+	if (e->delivered && again) { /* a child's next attempt: child_due finds its id taken when it looks again */
+		log_warning("%s; looking again", err->text);
+		take_all_back(rt);
+		flying_advance(rt);
+		return;
+	}
 	if (e->delivered) { /* nobody decided it: only a new start can find out what is wrong */
 		rt->fatal = *err;
 		rt->failed = true;

@@ -340,6 +340,35 @@ static void an_event_for_one_that_is_suspended_waits_there(void **state)
 	rw_end(w);
 }
 
+/* "COUNT": sends so many of a and of b in turn, and a 101st a; how many went well. */
+static int mixed(pawl_ctx *ctx, const char *input)
+{
+	int count = atoi(input), sent = 0;
+	pawl_task **all = pawl_alloc(ctx, (size_t)(2 * count + 1) * sizeof(*all));
+
+	for (int n = 0; n < count; n++) {
+		all[2 * n] = pawl_send(ctx, "sink", "a", NULL);
+		all[2 * n + 1] = pawl_send(ctx, "sink", "b", NULL);
+	}
+	all[2 * count] = pawl_send(ctx, "sink", "a", NULL);
+	for (int n = 0; n <= 2 * count; n++)
+		sent += pawl_await(ctx, all[n]) != NULL;
+	return pawl_return(ctx, pawl_printf(ctx, "%d%s", sent, pawl_task_failure(all[2 * count]) ? ", the last one not" : ""));
+}
+PAWL_ORCHESTRATION(mixed, "1.0");
+
+static void how_many_may_wait_is_counted_for_each_name(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_config(w, "limits:\n  events_buffered_max: 100\n");
+	rw_begin(w);
+	rw_start(w, "idler", "sink", NULL);
+	rw_start(w, "mixed", "m", "100");
+	rw_expect(w, "m", "200, the last one not");
+	rw_end(w);
+}
+
 static void no_more_than_may_wait_is_delivered(void **state)
 {
 	struct runtime_world *w = *state;
@@ -691,6 +720,7 @@ int main(void)
 		test_disk(the_sender_is_told_how_it_went),
 		test_both(an_event_for_one_that_is_suspended_waits_there),
 		test_both(no_more_than_may_wait_is_delivered),
+		test_both(how_many_may_wait_is_counted_for_each_name),
 		test_both(large_payloads_go_over_in_files),
 		test_disk(large_payloads_go_over_in_files),
 		test_both(values_of_live_and_ended_instances_are_read),

@@ -263,6 +263,8 @@ static void types_and_ids_of_entities_are_their_own(void **state)
 	rw_begin(w);
 	assert_int_equal(pawl_start(w->rt, "account", "plain", NULL, true, NULL, NULL), PAWL_EINVALID);
 	assert_int_equal(pawl_start(w->rt, "asks", "entity:asks:x", NULL, true, NULL, NULL), PAWL_EINVALID);
+	assert_int_equal(pawl_start(w->rt, "unknown", "entity:account:x", NULL, true, NULL, NULL), PAWL_EINVALID);
+	assert_int_equal(pawl_start(w->rt, "account", "entity:account", NULL, true, NULL, NULL), PAWL_EINVALID);
 	assert_int_equal(pawl_start(w->rt, "account", "entity:account:made", NULL, true, NULL, NULL), 0);
 	ask(w, "made add 1", "1");
 	rw_end(w);

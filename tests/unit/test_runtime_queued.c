@@ -157,6 +157,30 @@ static void a_child_whose_start_was_taken_back_is_begun_again(void **state)
 	rw_end(w);
 }
 
+static void a_child_whose_id_is_taken_in_between_is_looked_at_again(void **state)
+{
+	struct runtime_world *w = *state;
+
+	w->options.os = rw_os();
+	rw_begin(w);
+	rw_start(w, "patient", "p", "60000");
+	rw_await_count(w, "p", EVENT_ChildRetrying, 1);
+	rw_settle(w);
+	rw_lock();
+	rw_storage.taken[0] = "kid:r2";
+	rw_unlock();
+	rw_pass(w, 61000);
+	rw_await_log("looking again");
+	rw_lock();
+	rw_storage.taken[0] = NULL;
+	rw_unlock();
+	rw_pass(w, 20000);
+	rw_await_count(w, "kid:r2", EVENT_EventSubscribed, 1);
+	rw_raise(w, "kid:r2", "go", "fine");
+	rw_expect(w, "p", "fine");
+	rw_end(w);
+}
+
 /* Takes three items when it is told to go. */
 static int late_taker(pawl_ctx *ctx, const char *input)
 {
@@ -295,6 +319,7 @@ int main(void)
 		test_both(a_child_whose_cancel_is_queued_is_not_begun_when_its_time_comes),
 		test_both(nor_is_it_answered_twice_when_its_id_is_taken),
 		test_both(a_child_whose_start_was_taken_back_is_begun_again),
+		test_both(a_child_whose_id_is_taken_in_between_is_looked_at_again),
 		test_both(whoever_many_send_to_has_its_turns),
 		test_both(one_that_is_ended_by_another_while_its_turn_is_due_is_gone),
 		test_both(an_event_for_later_waits_for_room),
