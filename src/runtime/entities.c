@@ -33,6 +33,17 @@ bool id_is_entity(const char *id, const char *name)
 	return strncmp(id, ENTITY_PREFIX, sizeof(ENTITY_PREFIX) - 1) == 0 && slice_is(type_of_id(text), name);
 }
 
+/* Run as what it is not, an entity's function has no operation to look at, and the loop of an entity no operations. */
+int entity_check(const struct pawl_registration *def, const char *type, const char *id, struct pawl_error *err)
+{
+	bool prefixed = strncmp(id, ENTITY_PREFIX, sizeof(ENTITY_PREFIX) - 1) == 0, fits = id_is_entity(id, type);
+
+	if (def ? def->entity == fits && prefixed == fits : prefixed == fits)
+		return 0;
+	return err_set(err, PAWL_EINVALID, def && def->entity ? "'%s' is an entity: send it operations with pawl signal" :
+	               "'%s' is no entity, and ids that begin with " ENTITY_PREFIX " are for entities", type);
+}
+
 static int make(struct delivery *d, struct slice id, uint64_t seq, struct undelivered *why)
 {
 	struct event start = { .type = EVENT_InstanceStarted, .fields = FIELD_NAME | FIELD_INSTANCE, .seq = seq, .name = type_of_id(id), .instance = id };

@@ -119,19 +119,6 @@ static int fill_start(struct pawl_runtime *rt, struct mail *m, const struct star
 	return rt->os->random(rt->os->self, e->seed, sizeof(e->seed)) < 0 ? PAWL_EIO : 0;
 }
 
-/* Entities run for their operations only, and nothing else may have their ids. */
-static int check_entity(struct pawl_runtime *rt, const char *type, const char *version, const char *id, struct pawl_error *err)
-{
-	const struct pawl_registration *def = registry_orchestration(rt->registry, type, version);
-
-	bool prefixed = strncmp(id, ENTITY_PREFIX, sizeof(ENTITY_PREFIX) - 1) == 0, fits = id_is_entity(id, type);
-
-	if (def ? def->entity == fits && prefixed == fits : prefixed == fits)
-		return 0;
-	return err_set(err, PAWL_EINVALID, def && def->entity ? "'%s' is an entity: send it operations with pawl signal" :
-	               "'%s' is no entity, and ids that begin with " ENTITY_PREFIX " are for entities", type);
-}
-
 int start_post(struct pawl_runtime *rt, const struct start_order *o, char *id_out, struct pawl_error *err)
 {
 	char made[TEXT_INSTANCE_ID_MAX + 1];
@@ -143,7 +130,7 @@ int start_post(struct pawl_runtime *rt, const struct start_order *o, char *id_ou
 	}
 	if (id_out)
 		snprintf(id_out, TEXT_INSTANCE_ID_MAX + 1, "%s", id);
-	int rc = check_entity(rt, o->type, o->version, id, err);
+	int rc = entity_check(registry_orchestration(rt->registry, o->type, o->version), o->type, id, err);
 	if (rc < 0)
 		return rc;
 	/* The commit refuses an id that is taken in the archive; a message is looked up first, as it may be one seen again. */

@@ -82,6 +82,9 @@ static int begin_again(struct pawl_runtime *rt, struct revival *r, uint64_t exec
 	const struct pawl_registration *def = registry_orchestration(rt->registry, name.data, m->version);
 	if (!def)
 		return err_set(err, PAWL_ESTATE, "orchestration '%s'%s%s is not registered", name.data, m->version ? " version " : "", m->version ? m->version : "");
+	int rc = entity_check(def, name.data, m->instance, err);
+	if (rc < 0)
+		return rc;
 	*e = (struct event){ .type = EVENT_ExecutionStarted, .seq = 1, .fields = FIELD_NAME | FIELD_VERSION | FIELD_SEED | FIELD_EXECUTION | FIELD_ID };
 	if (rt->os->random(rt->os->self, e->seed, sizeof(e->seed)) < 0)
 		return err_set(err, PAWL_EIO, "cannot draw a seed for '%s'", m->instance);
@@ -123,7 +126,9 @@ static int find_last_good(struct pawl_runtime *rt, struct revival *r, uint64_t e
 	const struct pawl_registration *def = registry_orchestration(rt->registry, type.data, version.data);
 	if (!def)
 		return err_set(err, PAWL_ESTATE, "orchestration '%s' version %s is not registered", type.data, version.data);
-	int rc = execution_new(&x, id, execution, def->orchestration, &rt->engine, err);
+	int rc = entity_check(def, type.data, id, err);
+	if (rc == 0)
+		rc = execution_new(&x, id, execution, def->orchestration, &rt->engine, err);
 	if (rc == 0)
 		rc = execution_load(x, h, err);
 	if (rc == 0) {

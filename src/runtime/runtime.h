@@ -306,6 +306,8 @@ void event_set_later(struct pawl_runtime *rt, struct event *e, int64_t at_ns, in
 
 void share_drop(struct share *share);
 bool id_is_entity(const char *id, const char *name); /* entity:NAME:KEY */
+/* May this id be run by this type? def NULL: it is not registered (now). PAWL_EINVALID. */
+int entity_check(const struct pawl_registration *def, const char *type, const char *id, struct pawl_error *err);
 
 /* retention.c: ended instances go by themselves. now: CLOCK_BOOTTIME */
 int retention_open(struct pawl_runtime *rt, struct pawl_error *err);

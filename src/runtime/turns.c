@@ -58,6 +58,8 @@ static int wake_execution(struct pawl_runtime *rt, struct instance *i, struct hi
 	if (!def)
 		return err_set(err, PAWL_EUNREGISTERED, "orchestration '%s'%s%s is not registered: add the plugin or program that has it and send SIGHUP or restart",
 		               type, version ? " version " : "", version ? version : "");
+	if (entity_check(def, type, i->id, err) < 0) /* the type may have become one since: parked until there is a fitting one */
+		return PAWL_EUNREGISTERED;
 	if (!i->started)
 		i->mail->event.version = slice_of(def->version);
 	int rc = execution_new(&i->x, i->id, i->execution, def->orchestration, &rt->engine, err);

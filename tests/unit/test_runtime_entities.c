@@ -267,6 +267,12 @@ static void types_and_ids_of_entities_are_their_own(void **state)
 	assert_int_equal(pawl_start(w->rt, "account", "entity:account", NULL, true, NULL, NULL), PAWL_EINVALID);
 	assert_int_equal(pawl_start(w->rt, "account", "entity:account:made", NULL, true, NULL, NULL), 0);
 	ask(w, "made add 1", "1");
+	/* nor does an instance that has ended become one */
+	rw_start(w, "signals", "old", "0");
+	rw_expect(w, "old", "sent");
+	const pawl_start_options old = { .id = "old" };
+	assert_int_equal(pawl_start_with(w->rt, "account", "", &old, PAWL_EXISTS_REPLACE, true, NULL, NULL), PAWL_EINVALID);
+	assert_int_equal(pawl_start_with(w->rt, "signals", "0", &old, PAWL_EXISTS_REPLACE, true, NULL, NULL), 0);
 	rw_end(w);
 }
 
