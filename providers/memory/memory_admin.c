@@ -57,13 +57,18 @@ int memory_scan(struct pawl_provider *base, bool archived, int (*each)(void *arg
 
 /* ---- administration ---- */
 
+static int owned(struct memory_provider *p, const char *id, struct instance **in, struct pawl_error *err)
+{
+	int rc = hub_check_owner(p, err);
+
+	return rc < 0 ? rc : hub_get(p->hub, id, in, err);
+}
+
 static int archive_locked(struct memory_provider *p, const char *id, struct pawl_error *err)
 {
 	struct instance *in;
-	int rc = hub_check_owner(p, err);
+	int rc = owned(p, id, &in, err);
 
-	if (rc == 0)
-		rc = hub_get(p->hub, id, &in, err);
 	if (rc < 0)
 		return rc;
 	if (!in->ended)
@@ -78,10 +83,8 @@ static int archive_locked(struct memory_provider *p, const char *id, struct pawl
 static int revive_locked(struct memory_provider *p, const char *id, struct pawl_error *err)
 {
 	struct instance *in;
-	int rc = hub_check_owner(p, err);
+	int rc = owned(p, id, &in, err);
 
-	if (rc == 0)
-		rc = hub_get(p->hub, id, &in, err);
 	if (rc < 0)
 		return rc;
 	if (in->quarantine)
@@ -94,10 +97,8 @@ static int revive_locked(struct memory_provider *p, const char *id, struct pawl_
 static int purge_locked(struct memory_provider *p, const char *id, struct pawl_error *err)
 {
 	struct instance *in;
-	int rc = hub_check_owner(p, err);
+	int rc = owned(p, id, &in, err);
 
-	if (rc == 0)
-		rc = hub_get(p->hub, id, &in, err);
 	if (rc < 0)
 		return rc;
 	if (!in->archived)

@@ -481,6 +481,28 @@ int cli_open(struct cli *c, enum cli_access access)
 #endif
 }
 
+void cli_note_queued(const struct cli *c)
+{
+	if (!cli_has_runtime(c, NULL, 0))
+		cli_note(c, "queued: no runtime is using '%s' (start one with `%s run`)", c->hub, c->program);
+}
+
+int cli_send_data(struct cli *c, struct pawl_message *m)
+{
+	char *data = NULL;
+	int rc = cli_payload(c, OPT_DATA, &data, &m->len);
+
+	m->data = data;
+	if (rc == 0)
+		rc = cli_open(c, CLI_SEND);
+	if (rc == 0)
+		rc = c->provider->ops->send(c->provider, m, &c->err);
+	if (rc == 0)
+		cli_note_queued(c);
+	free(data);
+	return rc;
+}
+
 bool cli_has_runtime(const struct cli *c, char *who, size_t size)
 {
 	return c->provider->ops->has_owner(c->provider, who, size);

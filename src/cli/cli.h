@@ -121,6 +121,9 @@ int cli_values(struct cli *c, enum cli_opt opt, const char ***values) PAWL_MUST_
 int cli_payload(struct cli *c, enum cli_opt opt, char **data, size_t *len) PAWL_MUST_USE;
 /* --at and --after, of which one may be given. */
 int cli_later(struct cli *c, struct pawl_message *m) PAWL_MUST_USE;
+void cli_note_queued(const struct cli *c); /* when no runtime is there to take what was sent */
+/* Send a message with what --data says; tells when no runtime is there to take it. Opens the hub. */
+int cli_send_data(struct cli *c, struct pawl_message *m) PAWL_MUST_USE;
 int cli_check_id(struct cli *c, const char *id) PAWL_MUST_USE;
 int cli_check_ids(struct cli *c) PAWL_MUST_USE; /* all arguments */
 const char *cli_config_path(const struct cli *c); /* NULL: the usual place */

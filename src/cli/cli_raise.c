@@ -1,13 +1,11 @@
 /* cli_raise.c - `pawl raise`: send an event to an instance. */
 #include "cli/verbs.h"
 #include "base/text.h"
-#include <stdlib.h>
 
 static int raise_event(struct cli *c)
 {
 	struct pawl_message m = { .kind = PAWL_MESSAGE_RAISE, .instance = c->args[0], .name = c->args[1],
 		.key = c->opt[OPT_KEY] };
-	char *data = NULL;
 	int rc = cli_check_id(c, c->args[0]);
 
 	if (rc == 0 && !text_is_event_name(slice_of(m.name)))
@@ -17,17 +15,7 @@ static int raise_event(struct cli *c)
 		rc = cli_usage(c, "'%.80s' is no key: 1 to 64 of A-Z a-z 0-9 _ : -", m.key);
 	if (rc == 0)
 		rc = cli_later(c, &m);
-	if (rc == 0)
-		rc = cli_payload(c, OPT_DATA, &data, &m.len);
-	m.data = data;
-	if (rc == 0)
-		rc = cli_open(c, CLI_SEND);
-	if (rc == 0)
-		rc = c->provider->ops->send(c->provider, &m, &c->err);
-	if (rc == 0 && !cli_has_runtime(c, NULL, 0))
-		cli_note(c, "queued: no runtime is using '%s' (start one with `%s run`)", c->hub, c->program);
-	free(data);
-	return rc;
+	return rc ? rc : cli_send_data(c, &m);
 }
 
 static const struct cli_option options_raise[] = {

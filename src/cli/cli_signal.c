@@ -48,8 +48,8 @@ static int signal_entity(struct cli *c)
 			buf_add(&data, input, len);
 		rc = buf_ok(&data) ? send_operation(c, id, buf_slice(&data)) : err_nomem(&c->err);
 	}
-	if (rc == 0 && !cli_has_runtime(c, NULL, 0))
-		cli_note(c, "queued: no runtime is using '%s' (start one with `%s run`)", c->hub, c->program);
+	if (rc == 0)
+		cli_note_queued(c);
 	buf_release(&data);
 	free(input);
 	return rc;

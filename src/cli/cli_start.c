@@ -96,7 +96,7 @@ static int wait_taken(struct cli *c, const char *type, const char *id, uint64_t 
 
 	if (!cli_has_runtime(c, who, sizeof(who))) {
 		note_unknown_type(c, type, c->opt[OPT_TYPE_VERSION]);
-		cli_note(c, "queued: no runtime is using '%s' (start one with `%s run`)", c->hub, c->program);
+		cli_note_queued(c);
 		return 0;
 	}
 	while ((rc = look(c, id, before)) == 0) {

@@ -375,3 +375,26 @@ int world_verify(struct world *w, pawl_orchestration_fn fn, struct mismatch *m)
 	history_release(&h);
 	return rc;
 }
+
+/* "1 ExecutionStarted ..." of the next execution, with what decision_describe leaves out. */
+void world_assert_next_(struct world *w, const char *text, const char *file, int line_number)
+{
+	struct buf out = BUF_INIT;
+	struct history h;
+	char line[512];
+
+	history_init(&h);
+	assert_int_equal(history_parse(&h, buf_slice(&w->next), NULL), 0);
+	for (size_t i = 0; i < h.count; i++) {
+		const struct event *e = &h.events[i];
+		decision_describe(line, sizeof line, e);
+		buf_addf(&out, "%s%llu %s", i ? "\n" : "", (unsigned long long)e->seq, line);
+		if (e->fields & FIELD_EXECUTION)
+			buf_addf(&out, " execution %llu", (unsigned long long)e->execution);
+		if (e->fields & FIELD_ID)
+			buf_addf(&out, " id '%.*s'", SLICE_FMT(e->id));
+	}
+	_assert_string_equal(buf_str(&out), text, file, line_number);
+	buf_release(&out);
+	history_release(&h);
+}

@@ -88,6 +88,9 @@ const char *world_all(struct world *w);
 void world_history(struct world *w, struct history *h);
 /* Does other code match? The code, and the text of the error in w->err. */
 int world_verify(struct world *w, pawl_orchestration_fn fn, struct mismatch *m);
+/* The first lines of the next execution, with what decision_describe leaves out. */
+void world_assert_next_(struct world *w, const char *text, const char *file, int line_number);
+#define assert_next(w, text) world_assert_next_((w), (text), __FILE__, __LINE__)
 #define assert_last(w, text) assert_string_equal(world_last(w), (text))
 #define assert_err_has(w, part) assert_non_null(strstr((w)->err.text, (part)))
 

@@ -1,28 +1,6 @@
 /* test_engine_children.c - other instances: children, sends, values, topics, scheduled events; and delivered lines. */
 #include "engine_world.h"
 
-static void assert_next(struct world *w, const char *text)
-{
-	struct buf out = BUF_INIT;
-	struct history h;
-	char line[512];
-
-	history_init(&h);
-	assert_int_equal(history_parse(&h, buf_slice(&w->next), NULL), 0);
-	for (size_t i = 0; i < h.count; i++) {
-		const struct event *e = &h.events[i];
-		decision_describe(line, sizeof line, e);
-		buf_addf(&out, "%s%llu %s", i ? "\n" : "", (unsigned long long)e->seq, line);
-		if (e->fields & FIELD_EXECUTION)
-			buf_addf(&out, " execution %llu", (unsigned long long)e->execution);
-		if (e->fields & FIELD_ID)
-			buf_addf(&out, " id '%.*s'", SLICE_FMT(e->id));
-	}
-	assert_string_equal(buf_str(&out), text);
-	buf_release(&out);
-	history_release(&h);
-}
-
 static struct message *deliver(struct world *w, enum event_type type, uint64_t ref, const char *data, const char *code)
 {
 	struct event e = { .type = type, .fields = FIELD_REF | (data ? FIELD_DATA : 0u) | (code ? FIELD_ERROR : 0u), .ref = ref,

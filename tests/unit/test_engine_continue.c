@@ -4,29 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "1 ExecutionStarted ..." of the next execution, with what decision_describe leaves out. */
-static void assert_next(struct world *w, const char *text)
-{
-	struct buf out = BUF_INIT;
-	struct history h;
-	char line[512];
-
-	history_init(&h);
-	assert_int_equal(history_parse(&h, buf_slice(&w->next), NULL), 0);
-	for (size_t i = 0; i < h.count; i++) {
-		const struct event *e = &h.events[i];
-		decision_describe(line, sizeof line, e);
-		buf_addf(&out, "%s%llu %s", i ? "\n" : "", (unsigned long long)e->seq, line);
-		if (e->fields & FIELD_EXECUTION)
-			buf_addf(&out, " execution %llu", (unsigned long long)e->execution);
-		if (e->fields & FIELD_ID)
-			buf_addf(&out, " id '%.*s'", SLICE_FMT(e->id));
-	}
-	assert_string_equal(buf_str(&out), text);
-	buf_release(&out);
-	history_release(&h);
-}
-
 /* ---- a loop ---- */
 
 /* Input: a number. One event each time, and the number goes up by it. */
