@@ -156,7 +156,7 @@ static void transfers_in_both_directions_keep_the_sum_and_never_hang(void **stat
 	for (int n = 0; n < 30; n++) {
 		char *output = NULL;
 		snprintf(id, sizeof(id), "m%d", n);
-		assert_int_equal(pawl_wait(w->rt, id, -1, &output, NULL), 0);
+		assert_int_equal(pawl_wait(w->rt, id, BOUND_S * 1000, &output, NULL), 0);
 		free(output);
 	}
 	int sum = 0;
@@ -165,7 +165,7 @@ static void transfers_in_both_directions_keep_the_sum_and_never_hang(void **stat
 		snprintf(id, sizeof(id), "sum%d", n);
 		snprintf(input, sizeof(input), "%c get 0", 'a' + n);
 		rw_start(w, "asks", id, input);
-		assert_int_equal(pawl_wait(w->rt, id, -1, &output, NULL), 0);
+		assert_int_equal(pawl_wait(w->rt, id, BOUND_S * 1000, &output, NULL), 0);
 		sum += atoi(output);
 		free(output);
 	}
