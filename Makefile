@@ -33,10 +33,11 @@ WITH_PLUGINS ?= yes
 WITH_FS ?= yes
 WITH_MEMORY ?= yes
 SANITIZE ?=
+COVERAGE ?=
 DEBUG ?=
 static ?= no
 CI ?=
-OPT ?= $(if $(DEBUG),-O0,-O2)
+OPT ?= $(if $(DEBUG),-O0,$(if $(COVERAGE),-Og,-O2))
 EXTRA_CFLAGS ?=
 EXTRA_LDFLAGS ?=
 
@@ -56,7 +57,7 @@ empty :=
 space := $(empty) $(empty)
 yes_or = $(if $(filter yes,$($(1))),,$(2))
 
-config ?= $(subst $(space),_,$(strip $(notdir $(CC))))$(if $(filter yes,$(static)),-static)$(if $(DEBUG),-debug)$(if \
+config ?= $(subst $(space),_,$(strip $(notdir $(CC))))$(if $(filter yes,$(static)),-static)$(if $(DEBUG),-debug)$(if $(COVERAGE),-coverage)$(if \
 	$(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(filter libfuzzer,$(FUZZER)),-libfuzzer)$(if \
 	$(filter true,$(CI)),-ci)$(call \
 	yes_or,WITH_YAML,-noyaml)$(if $(filter yes,$(static)),,$(call yes_or,WITH_PLUGINS,-noplugins))$(call \
@@ -127,7 +128,9 @@ sanitizers := $(subst $(comma),$(space),$(SANITIZE))
 sanitize_flags := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 sanitize_flags += $(if $(filter undefined,$(sanitizers)),-fno-sanitize-recover=undefined)
 sanitize_flags += $(if $(filter libfuzzer,$(FUZZER)),-fsanitize=fuzzer-no-link$(comma)address$(comma)undefined -DPAWL_LIBFUZZER)
-any_sanitizer := $(strip $(SANITIZE)$(filter libfuzzer,$(FUZZER)))
+any_sanitizer := $(strip $(SANITIZE)$(filter libfuzzer,$(FUZZER))$(COVERAGE))
+# Counters are written at the exit of a program: what is killed counts nothing.
+sanitize_flags += $(if $(COVERAGE),--coverage -fprofile-update=atomic)
 
 position := $(if $(filter yes,$(static)),-fno-pie,-fPIC)
 hardening = $(HARDEN_CFLAGS) $(if $(any_sanitizer)$(DEBUG)$(filter -O0,$(OPT)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
@@ -281,7 +284,7 @@ test_env = PAWL="$(abspath $(B)/pawl)" PAWL_SHIM="$(abspath $(shim_run))"
 run_tests = RUNNER="$(RUNNER)" $(test_env) BUILD="$(abspath $(B))" FUZZ_RUNS=$(FUZZ_RUNS) \
 	scripts/run-tests.sh -n $(1) -l $(B)/log/$(1) -t $(TEST_SECONDS) $(2)
 
-.PHONY: unit contract crash fuzz e2e bench smoke board demo check test
+.PHONY: unit contract crash fuzz e2e bench smoke board demo check test coverage
 unit: $(unit_programs) $(shim_run) ## unit tests: one module each, no disk but a simulated one
 	@$(call run_tests,$@,$(unit_programs))
 contract: $(contract_programs) $(program) $(shim_run) ## the provider contract, against every provider
@@ -302,6 +305,9 @@ test: unit contract crash e2e fuzz ## all of the tiers above with this one build
 
 check: ## what CI runs: gcc and clang with -Werror, all tiers, sanitizers; ends with one line of totals
 	+@MAKE="$(MAKE)" scripts/check.sh
+
+coverage: ## which lines the tests reach (gcov): the rooms that must have 95 %, and all others; report in build/coverage/
+	+@MAKE="$(MAKE)" scripts/coverage.sh
 
 # Hubs of all programs go at the end: ext4 makes files slowly where thousands were removed a moment ago.
 bench_dir = $${BENCH_DIR:-$(abspath $(B))}/bench.hubs
@@ -357,11 +363,11 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo
 	@echo "  variables: CC CROSS_COMPILE prefix DESTDIR libdir libexecdir EXTRA_CFLAGS EXTRA_LDFLAGS V=1 DEBUG=1 static=yes"
-	@echo "             WITH_YAML WITH_PLUGINS WITH_FS WITH_MEMORY (yes or no), SANITIZE=address,undefined or thread"
+	@echo "             WITH_YAML WITH_PLUGINS WITH_FS WITH_MEMORY (yes or no), SANITIZE=address,undefined or thread, COVERAGE=1"
 	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
 
 # Flags that not every compiler has are tried once for each build folder.
-building := $(filter-out help clean uninstall check board demo,$(or $(MAKECMDGOALS),all))
+building := $(filter-out help clean uninstall check coverage board demo,$(or $(MAKECMDGOALS),all))
 ifneq ($(building),)
 $(B)/probe.mk: Makefile scripts/probe.sh
 	@mkdir -p $(@D)

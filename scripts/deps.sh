@@ -5,6 +5,7 @@
 #	build   compiler, make, libyaml
 #	check   build, and what the tests use (also for `make bench`)
 #	fuzz    check, and clang's libFuzzer (make fuzz FUZZER=libfuzzer)
+#	coverage  check, and gcovr (make coverage)
 #	board   cross compilers, musl, user-mode emulation
 #
 # A new need is one line in wanted().
@@ -90,6 +91,10 @@ wanted() {
 	fuzz)
 		wanted check
 		need "$(clang_runtime)" fuzzer
+		;;
+	coverage)
+		wanted check
+		need gcovr have gcovr
 		;;
 	board)
 		wanted build
