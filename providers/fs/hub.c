@@ -93,6 +93,25 @@ static int hub_make(struct fs *fs, struct pawl_error *err)
 	return rc;
 }
 
+static int hub_read_format(struct fs *fs, struct pawl_error *err);
+
+/* One process at a time makes it: two would each write a FORMAT, with ids of their own. */
+static int hub_make_alone(struct fs *fs, struct pawl_error *err)
+{
+	int fd = fs->os->open(fs->os->self, fs->hub, ".", OS_READ | OS_DIRECTORY, 0);
+	int rc = fd < 0 ? fd : fs->os->lock(fs->os->self, fd);
+
+	if (rc == -EWOULDBLOCK || rc == -EAGAIN)
+		rc = err_set(err, PAWL_EBUSY, "another process is making the hub '%s' at this moment: try again", fs->path);
+	else if (rc < 0)
+		rc = err_sys(err, -rc, "cannot lock the directory '%s', in which a hub is to be made", fs->path);
+	else if ((rc = hub_read_format(fs, err)) == PAWL_ENOTFOUND)
+		rc = hub_make(fs, err);
+	if (fd >= 0)
+		fs->os->close(fs->os->self, fd);
+	return rc;
+}
+
 static bool parse_hub_id(const char *hex, uint8_t id[16])
 {
 	for (unsigned i = 0; i < 16; i++) {
@@ -150,7 +169,7 @@ int hub_open(struct fs *fs, struct pawl_error *err)
 	fs->journal.hub = fs->hub;
 	rc = hub_read_format(fs, err);
 	if (rc == PAWL_ENOTFOUND && fs->options.create)
-		return hub_make(fs, err);
+		return hub_make_alone(fs, err);
 	if (rc == PAWL_ENOTFOUND)
 		return err_set(err, rc, "'%s' is not a hub: it has no FORMAT", fs->path);
 	return rc;
