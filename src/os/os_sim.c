@@ -214,6 +214,34 @@ bool os_sim_fault_fired(struct os_sim *sim)
 	return fired;
 }
 
+void os_sim_lie_nth(struct os_sim *sim, uint64_t n, uint64_t count, enum os_sim_lie lie)
+{
+	sim_lock(sim);
+	sim->lie_in = n;
+	sim->lie_count = count;
+	sim->lie = lie;
+	sim->lies = 0;
+	sim->lied_ino = 0;
+	sim_unlock(sim);
+}
+
+uint64_t os_sim_lies(struct os_sim *sim)
+{
+	uint64_t n;
+
+	sim_lock(sim);
+	n = sim->lies;
+	sim_unlock(sim);
+	return n;
+}
+
+void os_sim_lied_path(struct os_sim *sim, char *out, size_t size)
+{
+	sim_lock(sim);
+	inode_path(sim, sim->lied_ino, out, size);
+	sim_unlock(sim);
+}
+
 void os_sim_set_capacity(struct os_sim *sim, uint64_t bytes)
 {
 	sim_lock(sim);

@@ -100,6 +100,17 @@ void os_sim_fail_nth(struct os_sim *sim, uint64_t n, int err, bool forever);
 void os_sim_fail_ops(struct os_sim *sim, uint32_t mask); /* which calls count; OS_SIM_OP_ALL at first */
 bool os_sim_fault_fired(struct os_sim *sim);
 
+/*
+ * A disk that lies: from the n-th sync from now on (1 is the next) so many of them answer "done" and do not mean it.
+ * LOST: what they should have written is gone for good, as after a sync that failed, but nobody is told. LATE: it is
+ * un-synced still, and a later honest sync of the same file or directory writes it. n = 0: an honest disk again.
+ */
+enum os_sim_lie { OS_SIM_LIE_LOST, OS_SIM_LIE_LATE };
+void os_sim_lie_nth(struct os_sim *sim, uint64_t n, uint64_t count, enum os_sim_lie lie);
+uint64_t os_sim_lies(struct os_sim *sim); /* told since then */
+/* Of what the first of them was: its path, "" when it has no name any more. */
+void os_sim_lied_path(struct os_sim *sim, char *out, size_t size);
+
 /* the machine */
 void os_sim_set_capacity(struct os_sim *sim, uint64_t bytes); /* 0: no limit. Files count by whole 4 KiB */
 void os_sim_set_fs(struct os_sim *sim, enum os_fs_kind kind, bool read_only); /* ext4, read-write at first */

@@ -33,10 +33,13 @@ static unsigned char *page_mut(struct sim_page **at)
 {
 	struct sim_page *old = *at, *page;
 
-	if (old && atomic_load_explicit(&old->refs, memory_order_acquire) == 1)
+	if (old && atomic_load_explicit(&old->refs, memory_order_acquire) == 1) {
+		atomic_store_explicit(&old->hash, 0, memory_order_relaxed);
 		return old->data;
+	}
 	page = sim_alloc(sizeof(*page));
 	atomic_init(&page->refs, 1);
+	atomic_init(&page->hash, 0);
 	if (old)
 		memcpy(page->data, old->data, SIM_PAGE);
 	else
@@ -323,11 +326,21 @@ static void cut_choose(struct os_sim *sim, struct sim_body *b, const struct os_s
 		cut_wop(sim, b, b->wops[i], chance, sector);
 }
 
+void data_keep(struct sim_body *b, const struct sim_wop *op, uint64_t from, uint64_t to)
+{
+	if (op->kind == WOP_SIZE)
+		wop_apply_all(b, op);
+	else
+		wop_apply(b, op, from, to);
+}
+
+/* how NULL: what is kept was chosen already. */
 void data_cut(struct os_sim *sim, struct sim_body *b, const struct os_sim_cut *how)
 {
 	struct sim_table *t;
 
-	cut_choose(sim, b, how);
+	if (how)
+		cut_choose(sim, b, how);
 	wops_drop(b);
 	b->size[VOL] = b->size[DUR];
 	b->lost = false;
@@ -335,6 +348,38 @@ void data_cut(struct os_sim *sim, struct sim_body *b, const struct os_sim_cut *h
 	t = page_count(b) ? table_mut(b, 0) : NULL;
 	if (t)
 		same_pages(t, VOL, 0, t->n);
+}
+
+/* 0 for zeros, as where there is no page. */
+static uint64_t page_hash(struct sim_page *page)
+{
+	uint64_t h = atomic_load_explicit(&page->hash, memory_order_relaxed), word;
+
+	if (h)
+		return h == 1 ? 0 : h;
+	for (size_t i = 0; i < SIM_PAGE; i += sizeof(word)) {
+		memcpy(&word, page->data + i, sizeof(word));
+		h = (h ^ word) * UINT64_C(0x9ddfea08eb382d69);
+		h ^= h >> 29;
+	}
+	h = h && h < 2 ? 2 : h;
+	atomic_store_explicit(&page->hash, h ? h : 1, memory_order_relaxed);
+	return h;
+}
+
+uint64_t data_hash(const struct sim_body *b)
+{
+	uint64_t h = b->size[VOL];
+
+	for (uint32_t i = 0; i < page_count(b); i++) {
+		uint64_t state = b->table->page[i][VOL] ? page_hash(b->table->page[i][VOL]) : 0;
+
+		if (state) {
+			state ^= (uint64_t)i << 56 ^ i;
+			h += sim_random(&state);
+		}
+	}
+	return h;
 }
 
 /* to is a byte copy of from: take shares of what it points to. */

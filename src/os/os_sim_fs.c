@@ -285,14 +285,30 @@ int fs_allocate(struct os_sim *sim, struct sim_desc *d, uint64_t size)
 
 /* sync */
 
+/* err 0: nobody is told. */
 static void lose(struct os_sim *sim, uint32_t ino, int err)
 {
 	if (inode_body(sim, ino)->type == OS_DIR)
 		dir_lose(sim, ino);
 	else
 		data_lose(inode_mut(sim, ino));
-	sim->slots[ino].err_seq++;
-	sim->slots[ino].err = err;
+	sim->slots[ino].err_seq += err != 0;
+	sim->slots[ino].err = err ? err : sim->slots[ino].err;
+}
+
+/* Does the disk lie about this sync? */
+static bool lies(struct os_sim *sim, uint32_t ino)
+{
+	if (sim->lie_in > 1) {
+		sim->lie_in--;
+		return false;
+	}
+	if (!sim->lie_in || !sim->lie_count)
+		return false;
+	sim->lie_count--;
+	if (!sim->lies++)
+		sim->lied_ino = ino;
+	return true;
 }
 
 static void make_durable(struct os_sim *sim, uint32_t ino, bool metadata)
@@ -318,32 +334,27 @@ int fs_sync(struct os_sim *sim, struct sim_desc *d, bool metadata, int fault)
 		return 0;
 	if (fault)
 		lose(sim, d->ino, fault);
-	else
+	else if (!lies(sim, d->ino))
 		make_durable(sim, d->ino, metadata);
+	else if (sim->lie == OS_SIM_LIE_LOST)
+		lose(sim, d->ino, 0);
 	if (slot->err_seq == d->err_seen)
 		return 0;
 	d->err_seen = slot->err_seq;
 	return -slot->err;
 }
 
-/* After a fault all that was un-synced anywhere is lost. */
-int fs_sync_all(struct os_sim *sim, int fault)
+/* lost: all that was un-synced anywhere is, with this error or (0) none. */
+static void sync_dirty(struct os_sim *sim, bool lost, int err)
 {
 	uint32_t kept = 0, n = sim->ndirty;
 
-	count_op(sim);
-	if (sim->cutting)
-		return 0;
-	for (uint32_t op = 0; !fault && op < sim->ndirops; op++)
-		if (sim->dirops[op].seq)
-			dirop_mark(sim, op);
-	dirop_apply_marked(sim);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t ino = sim->dirty[i];
 		const struct sim_body *b = sim->slots[ino].body;
 
-		if (b && fault && (b->nwops || sim->slots[ino].npending))
-			lose(sim, ino, fault);
+		if (b && lost && (b->nwops || sim->slots[ino].npending))
+			lose(sim, ino, err);
 		else if (b && b->type == OS_FILE)
 			make_durable(sim, ino, true);
 		b = sim->slots[ino].body;
@@ -352,7 +363,24 @@ int fs_sync_all(struct os_sim *sim, int fault)
 			sim->dirty[kept++] = ino;
 	}
 	sim->ndirty = kept;
-	if (!fault)
+}
+
+int fs_sync_all(struct os_sim *sim, int fault)
+{
+	bool lie;
+
+	count_op(sim);
+	if (sim->cutting)
+		return 0;
+	lie = !fault && lies(sim, SIM_ROOT);
+	if (lie && sim->lie == OS_SIM_LIE_LATE)
+		return 0;
+	for (uint32_t op = 0; !fault && !lie && op < sim->ndirops; op++)
+		if (sim->dirops[op].seq)
+			dirop_mark(sim, op);
+	dirop_apply_marked(sim);
+	sync_dirty(sim, fault || lie, fault);
+	if (!fault && !lie)
 		sim->committed = sim->seq;
 	return -fault;
 }

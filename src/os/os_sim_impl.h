@@ -7,6 +7,7 @@
  *   os_sim_fs.c     what the calls on names and files do, under the mutex
  *   os_sim_kernel.c what the kernel tells in /proc and /sys, free space, processors
  *   os_sim_power.c  cut, kill, clone, dump
+ *   os_sim_states.c all states that a cut may leave
  *   os_sim_table.c  the table: mutex, power and faults around each call; locks, leases, clocks, processes
  *   os_sim.c        new and free, settings, faults, what other programs do
  *
@@ -17,6 +18,7 @@
 #define OS_OS_SIM_IMPL_H
 
 #include <os/os_sim.h>
+#include <os/os_sim_states.h>
 
 #include <errno.h>
 #include <pthread.h>
@@ -32,6 +34,7 @@ enum { VOL, DUR }; /* what the running system sees; what the disk holds */
 
 struct sim_page {
 	atomic_uint refs;
+	atomic_uint_fast64_t hash; /* 0: not known */
 	unsigned char data[SIM_PAGE];
 };
 
@@ -69,6 +72,7 @@ struct sim_entry {
 
 struct sim_body {
 	atomic_uint refs;
+	atomic_uint_fast64_t hash; /* 0: not known; a body that may change forgets it */
 	enum os_file_type type;
 	uint32_t mode;
 	int64_t mtime_ns, ctime_ns;
@@ -191,6 +195,10 @@ struct os_sim {
 	uint32_t fail_mask;
 	bool fail_forever, fault_fired, faulting;
 
+	uint64_t lie_in, lie_count, lies; /* syncs until the first lie; how many; told */
+	enum os_sim_lie lie;
+	uint32_t lied_ino;
+
 	uint64_t capacity, used;
 	enum os_fs_kind kind;
 	bool read_only, leases;
@@ -235,6 +243,8 @@ void data_resize(struct sim_body *b, uint64_t size);
 void data_sync(struct sim_body *b);
 void data_lose(struct sim_body *b); /* a sync failed */
 void data_cut(struct os_sim *sim, struct sim_body *b, const struct os_sim_cut *how);
+void data_keep(struct sim_body *b, const struct sim_wop *op, uint64_t from, uint64_t to); /* a part of a write is on the disk */
+uint64_t data_hash(const struct sim_body *b);                                            /* of size and bytes */
 void data_copy(struct sim_body *to, const struct sim_body *from);
 void data_release(struct sim_body *b);
 
@@ -261,6 +271,7 @@ void dirop_apply_marked(struct os_sim *sim);
 void dir_sync(struct os_sim *sim, uint32_t dir);
 void dir_lose(struct os_sim *sim, uint32_t dir);
 void dir_restore(struct os_sim *sim, uint32_t dir); /* the volatile side becomes the durable one */
+void inode_path(const struct os_sim *sim, uint32_t ino, char *out, size_t size);
 int walk(struct os_sim *sim, uint32_t start, const char *path, bool follow, struct sim_at *at);
 
 /* os_sim_watch.c */
@@ -294,6 +305,10 @@ int fs_mkdir(struct os_sim *sim, const struct sim_at *at, unsigned mode);
 int fs_symlink(struct os_sim *sim, const struct sim_at *at, const char *target);
 int fs_chmod(struct os_sim *sim, const struct sim_at *at, unsigned mode);
 uint64_t fs_free_bytes(const struct os_sim *sim);
+
+/* os_sim_states.c; of a clone of the machine that it was made of */
+void states_cut_names(const struct os_sim_states *s, struct os_sim *sim);
+void states_cut_file(const struct os_sim_states *s, struct os_sim *sim, uint32_t ino);
 
 /* os_sim_kernel.c; all with the mutex held */
 int kernel_read(struct os_sim *sim, const char *path, char *buf, size_t size);

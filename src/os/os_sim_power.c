@@ -49,9 +49,13 @@ static void cut_names(struct os_sim *sim, const struct os_sim_cut *how)
 			dirop_remove(sim, op);
 }
 
-static void cut_all(struct os_sim *sim, const struct os_sim_cut *how)
+/* What is kept is drawn as how says, or is the current one of states. */
+static void cut_all(struct os_sim *sim, const struct os_sim_cut *how, const struct os_sim_states *states)
 {
-	cut_names(sim, how);
+	if (states)
+		states_cut_names(states, sim);
+	else
+		cut_names(sim, how);
 	for (uint32_t i = 0; i < sim->ndirty; i++) {
 		const struct sim_body *b = sim->slots[sim->dirty[i]].body;
 
@@ -65,6 +69,8 @@ static void cut_all(struct os_sim *sim, const struct os_sim_cut *how)
 		sim->slots[ino].dirty = false;
 		if (!b || b->type != OS_FILE || !(b->nwops || b->lost || b->reserved || b->size[VOL] != b->size[DUR]))
 			continue;
+		if (states)
+			states_cut_file(states, sim, ino);
 		data_cut(sim, inode_mut(sim, ino), how);
 		inode_charge(sim, ino);
 	}
@@ -72,17 +78,27 @@ static void cut_all(struct os_sim *sim, const struct os_sim_cut *how)
 	sim->committed = sim->seq;
 }
 
-void os_sim_power_cut(struct os_sim *sim, const struct os_sim_cut *how)
+static void power_cut(struct os_sim *sim, const struct os_sim_cut *how, const struct os_sim_states *states)
 {
 	sim_lock(sim);
-	if (how->seed)
+	if (how && how->seed)
 		sim->rng = how->seed;
 	close_all(sim, -1, true);
-	cut_all(sim, how);
+	cut_all(sim, how, states);
 	sim->off = false;
 	sim->stop_at = 0;
 	sim_new_boot(sim);
 	sim_unlock(sim);
+}
+
+void os_sim_power_cut(struct os_sim *sim, const struct os_sim_cut *how)
+{
+	power_cut(sim, how, NULL);
+}
+
+void os_sim_states_cut(const struct os_sim_states *s, struct os_sim *sim)
+{
+	power_cut(sim, NULL, s);
 }
 
 void os_sim_kill(struct os_sim *sim, int process)
@@ -126,8 +142,10 @@ struct os_sim *os_sim_clone(const struct os_sim *from)
 		if (sim->descs[i].kind == DESC_WATCH)
 			sim->descs[i].watch = watch_copy(sim->descs[i].watch);
 	sim->kernel = kernel_copy(origin->kernel);
-	for (int i = 0; i < OS_SIM_PROCESSES_MAX; i++)
-		sim_bind_process(sim, i);
+	for (int i = 0; i < OS_SIM_PROCESSES_MAX; i++) { /* the functions are there already */
+		sim->process[i].sim = sim;
+		sim->process[i].os.self = &sim->process[i];
+	}
 	sim_unlock(origin);
 	return sim;
 }

@@ -82,12 +82,15 @@ struct sim_body *inode_mut(struct os_sim *sim, uint32_t ino)
 {
 	struct sim_body *old = sim->slots[ino].body, *b;
 
-	if (atomic_load_explicit(&old->refs, memory_order_acquire) == 1)
+	if (atomic_load_explicit(&old->refs, memory_order_acquire) == 1) {
+		atomic_store_explicit(&old->hash, 0, memory_order_relaxed);
 		return old;
+	}
 	b = sim_alloc(sizeof(*b));
 	/* all but the counter, which a clone in another thread may change meanwhile */
 	memcpy(&b->type, &old->type, sizeof(*b) - offsetof(struct sim_body, type));
 	atomic_init(&b->refs, 1);
+	atomic_init(&b->hash, 0);
 	data_copy(b, old);
 	dir_copy(b, old);
 	name_ref(b->target);
@@ -107,6 +110,7 @@ uint32_t inode_new(struct os_sim *sim, enum os_file_type type, uint32_t mode)
 
 	memset(b, 0, sizeof(*b));
 	atomic_init(&b->refs, 1);
+	atomic_init(&b->hash, 0);
 	b->type = type;
 	b->mode = mode;
 	b->free_ent = SIM_NONE;
@@ -456,6 +460,29 @@ void dir_restore(struct os_sim *sim, uint32_t dir)
 	if (inode_body(sim, dir)->lost)
 		inode_mut(sim, dir)->lost = false;
 	inode_unref(sim, dir);
+}
+
+/* Of the volatile side; "" when it has no name. */
+void inode_path(const struct os_sim *sim, uint32_t ino, char *out, size_t size)
+{
+	char *at = out + size;
+
+	*--at = '\0';
+	while (ino && ino != SIM_ROOT) {
+		const struct sim_slot *slot = &sim->slots[ino];
+		const struct sim_body *dir = slot->body && slot->nlink ? inode_body(sim, slot->parent) : NULL;
+		const struct sim_entry *e = dir && slot->ent < dir->nents ? &dir->ents[slot->ent] : NULL;
+
+		if (!e || !e->name || e->ino[VOL] != ino || (size_t)(at - out) < e->name->len + 1) {
+			at = out + size - 1;
+			break;
+		}
+		at -= e->name->len;
+		memcpy(at, e->name->text, e->name->len);
+		*--at = '/';
+		ino = slot->parent;
+	}
+	memmove(out, at, (size_t)(out + size - at));
 }
 
 /* path walk */

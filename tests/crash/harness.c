@@ -16,7 +16,7 @@
 /* ---- cases ---- */
 
 struct level {
-	const char *name;
+	const char *name, *text; /* text NULL: it has a value */
 	unsigned long value;
 };
 
@@ -41,24 +41,55 @@ static const char *replay_of(const char *name)
 	return NULL;
 }
 
+static void level_set(struct level level)
+{
+	unsigned i = 0;
+
+	while (i < depth && strcmp(levels[i].name, level.name) != 0)
+		i++;
+	if (i == DEPTH_MAX)
+		return;
+	levels[i] = level;
+	depth = i + 1;
+}
+
 bool crash_at(const char *name, unsigned long value)
 {
 	const char *wanted = replay_of(name);
-	unsigned i = 0;
 
-	while (i < depth && strcmp(levels[i].name, name) != 0)
-		i++;
-	if (i == DEPTH_MAX)
-		return true;
-	levels[i] = (struct level){ name, value };
-	depth = i + 1;
+	level_set((struct level){ name, NULL, value });
 	return !wanted || strtoul(wanted, NULL, 10) == value;
+}
+
+void crash_at_text(const char *name, const char *text)
+{
+	level_set((struct level){ name, text, 0 });
+}
+
+bool crash_is_replay(void)
+{
+	return replay != NULL;
+}
+
+const char *crash_replay_text(const char *name, char *out, size_t size)
+{
+	const char *text = replay_of(name);
+
+	if (!text || strcspn(text, ",") >= size)
+		return NULL;
+	snprintf(out, size, "%.*s", (int)strcspn(text, ","), text);
+	return out;
 }
 
 static void print_case(void)
 {
-	for (unsigned i = 0; i < depth; i++)
-		printf("%s%s=%lu", i ? "," : "", levels[i].name, levels[i].value);
+	for (unsigned i = 0; i < depth; i++) {
+		printf("%s%s=", i ? "," : "", levels[i].name);
+		if (levels[i].text)
+			printf("%s", levels[i].text);
+		else
+			printf("%lu", levels[i].value);
+	}
 }
 
 void crash_fail(const char *fmt, ...)
@@ -75,6 +106,18 @@ void crash_fail(const char *fmt, ...)
 	vprintf(fmt, args);
 	va_end(args);
 	printf("\n");
+	fflush(stdout);
+}
+
+void crash_tell(const char *fmt, ...)
+{
+	va_list args;
+
+	if (quiet)
+		return;
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
 	fflush(stdout);
 }
 
@@ -136,7 +179,7 @@ static void on_log(void *arg, enum log_level level, const char *line)
 		printf("        | %s\n", line);
 }
 
-static double seconds(void)
+double crash_seconds(void)
 {
 	struct timespec t;
 
@@ -144,8 +187,7 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* For a case that is replayed: what the disk looks like now. */
-static void look(const char *when, struct node *n)
+void crash_look(const char *when, struct node *n)
 {
 	if (!replay || quiet || !getenv("PAWL_CRASH_DUMP"))
 		return;
@@ -155,13 +197,13 @@ static void look(const char *when, struct node *n)
 
 static bool run_test(const struct crash_test *t)
 {
-	double began = seconds();
+	double began = crash_seconds();
 	uint64_t before = recoveries;
 
 	test_name = t->name;
 	failures = depth = 0;
 	t->run();
-	double took = seconds() - began;
+	double took = crash_seconds() - began;
 	printf("%s  %s (%.1f s, %llu recoveries, %.0f/s)\n", failures ? "FAILED" : "ok    ", t->name, took,
 	       (unsigned long long)(recoveries - before), took > 0 ? (double)(recoveries - before) / took : 0);
 	fflush(stdout);
@@ -256,9 +298,21 @@ static int sync_data(void *self, int fd)
 	return crash_planted("nosync") ? 0 : any_sync(self, fd, real.sync_data);
 }
 
+/* The file that os_replace_file is about to write. */
+static int temporary = -1;
+
+static int open_noting(void *self, int dir, const char *path, int flags, unsigned mode)
+{
+	size_t len = strlen(path);
+	int fd = real.open(self, dir, path, flags, mode);
+
+	temporary = flags & OS_EXCL && len > 4 && strcmp(path + len - 4, ".tmp") == 0 ? fd : -1;
+	return fd;
+}
+
 static int sync_all(void *self, int fd)
 {
-	return any_sync(self, fd, real.sync);
+	return crash_planted("renamefirst") && fd == temporary ? 0 : any_sync(self, fd, real.sync);
 }
 
 static int sync_fs(void *self, int fd)
@@ -302,25 +356,32 @@ static ssize_t pwrite_journal(void *self, int fd, const void *data, size_t len, 
 	return n;
 }
 
-static void node_table(struct node *n)
+void node_table(struct os_sim *sim, int process, struct os *os)
 {
-	n->os = real = *os_sim_os(n->sim);
-	n->os.sync_data = sync_data;
-	n->os.sync = sync_all;
-	n->os.sync_fs = sync_fs;
+	*os = real = *os_sim_os_process(sim, process);
+	os->sync_data = sync_data;
+	os->sync = sync_all;
+	os->sync_fs = sync_fs;
+	if (crash_planted("nosalt") || crash_planted("nomark"))
+		os->pwrite = pwrite_journal;
+	if (crash_planted("renamefirst"))
+		os->open = open_noting;
+}
+
+static void owner_table(struct node *n)
+{
+	node_table(n->sim, 0, &n->os);
 	if (bad.what != CRASH_SYNC_NONE && !bad.sim) {
 		bad.sim = n->sim;
 		bad.self = n->os.self;
 	}
-	if (crash_planted("nosalt") || crash_planted("nomark"))
-		n->os.pwrite = pwrite_journal;
 }
 
 /* ---- machines ---- */
 
 int node_start(struct node *n, struct pawl_error *err)
 {
-	node_table(n);
+	owner_table(n);
 	const struct pawl_provider_options options = { .hub = HUB, .create = true, .journal_bytes = 32 << 10,
 		.journal_segments = 3, .os = &n->os };
 	int rc = pawl_provider_fs.open(&options, &n->p, err);
@@ -437,17 +498,45 @@ static void cut_recovery(const struct scenario *s, const void *state, const stru
 		if (node_start(&n, &err) == 0)
 			(void)node_settle(&n);
 		bool done = !crash_is_off(&n);
-		look("in the recovery", &n);
+		crash_look("in the recovery", &n);
 		const struct os_sim_cut how = { stop % 4 ? OS_SIM_RANDOM : OS_SIM_DROP_ALL, draw(&seed) | 1, stop & 1 ? 512 : 4096 };
 		node_cut(&n, &how);
 		(void)crash_logged_errors();
-		look("after a cut in the recovery", &n);
+		crash_look("after a cut in the recovery", &n);
 		if (start_again(&n, "after a cut in the recovery"))
 			s->check(state, &n, &o);
 		node_free(&n);
 		if (done)
 			break;
 	}
+}
+
+static void rest_of_it(const struct scenario *s, const void *state, struct node *n, struct outcome *o)
+{
+	unsigned had = failures;
+
+	node_kill(n);
+	if (start_again(n, "after a kill behind the recovery"))
+		s->check(state, n, o);
+	if (!n->p || failures != had)
+		return;
+	s->go_on(state, n);
+	o->went_on = true;
+	node_cut(n, &(struct os_sim_cut){ OS_SIM_DROP_ALL, 1, 0 });
+	if (start_again(n, "after more work and another cut"))
+		s->check(state, n, o);
+	node_stop(n);
+}
+
+void crash_recover(const struct scenario *s, const void *state, struct node *n, struct outcome *o, bool all)
+{
+	unsigned had = failures;
+
+	(void)crash_logged_errors();
+	if (start_again(n, "after the cut"))
+		s->check(state, n, o);
+	if (all && n->p && failures == had)
+		rest_of_it(s, state, n, o);
 }
 
 static void survive(const struct scenario *s, const void *state, const struct os_sim *from, const struct os_sim_cut *how,
@@ -458,35 +547,22 @@ static void survive(const struct scenario *s, const void *state, const struct os
 	struct os_sim *after_cut = NULL;
 	unsigned had = failures;
 
-	look("before the cut", &n);
+	crash_look("before the cut", &n);
 	os_sim_fail_nth(n.sim, 0, 0, false);
 	if (how)
 		node_cut(&n, how);
 	else
 		node_kill(&n);
-	look("after the cut", &n);
+	crash_look("after the cut", &n);
 	if (again)
 		after_cut = os_sim_clone(n.sim);
-	(void)crash_logged_errors();
-	if (start_again(&n, "after the cut"))
-		s->check(state, &n, &o);
+	crash_recover(s, state, &n, &o, false);
 	if (after_cut && failures == had)
 		cut_recovery(s, state, after_cut, &o, how->seed);
 	os_sim_free(after_cut);
 	(void)crash_at("again", 0);
-	if (n.p && failures == had) {
-		node_kill(&n);
-		if (start_again(&n, "after a kill behind the recovery"))
-			s->check(state, &n, &o);
-	}
-	if (n.p && failures == had) {
-		s->go_on(state, &n);
-		o.went_on = true;
-		node_cut(&n, &(struct os_sim_cut){ OS_SIM_DROP_ALL, 1, 0 });
-		if (start_again(&n, "after more work and another cut"))
-			s->check(state, &n, &o);
-		node_stop(&n);
-	}
+	if (n.p && failures == had)
+		rest_of_it(s, state, &n, &o);
 	node_free(&n);
 }
 

@@ -31,11 +31,20 @@ int crash_main(int argc, char **argv, const struct crash_test *tests, size_t cou
 
 /* Where we are. The same name again replaces its value and forgets what came behind it. False: replaying another case. */
 bool crash_at(const char *name, unsigned long value);
+/* The same with a text, which must stay where it is as long as it counts. */
+void crash_at_text(const char *name, const char *text);
+/* A case is to be replayed; what it says of a name, NULL: nothing. */
+bool crash_is_replay(void);
+const char *crash_replay_text(const char *name, char *out, size_t size);
 void crash_fail(const char *fmt, ...) PAWL_PRINTF(1, 2);
+/* Unless a planted bug is looked for. */
+void crash_tell(const char *fmt, ...) PAWL_PRINTF(1, 2);
 /* This test has failed often enough; no loop goes on. */
 bool crash_over(void);
 /* Does run() fail with this bug planted? It is not counted as a failure, and says nothing. */
 bool crash_is_caught(const char *plant, void (*run)(void));
+/* Of the clock of this machine, for rates. */
+double crash_seconds(void);
 /* Is this bug planted now, by crash_is_caught or PAWL_PLANT? */
 bool crash_planted(const char *plant);
 /* Errors that the provider has logged since the last call. The last text is kept. */
@@ -86,6 +95,8 @@ struct node {
 	struct pawl_provider *p;   /* the owner; NULL when none is running */
 };
 
+/* The table of a process, with the bug that is planted. */
+void node_table(struct os_sim *sim, int process, struct os *os);
 int node_start(struct node *n, struct pawl_error *err); /* open and acquire */
 void node_stop(struct node *n);                         /* a clean stop; no descriptor may stay open */
 void node_kill(struct node *n);                         /* kill -9: the page cache stays */
@@ -111,9 +122,16 @@ struct scenario {
 	unsigned ordered, random;                    /* outcomes of these kinds for each stopping point */
 	unsigned again_every;                        /* cut recovery itself everywhere, for one stopping point in so many */
 	unsigned stop_every;                         /* 0, 1: every operation; else one in so many */
+	/* for states.h */
+	bool (*prepare)(void *state, struct node *n); /* before run(), with no cut in it; false: it failed */
+	uint64_t (*promise)(const void *state);       /* a number for what check() will ask for; NULL: always another */
 };
 
 void crash_cut_everywhere(const struct scenario *s, unsigned workload);
+/* A machine whose power was cut: start and check; then, if all is asked for, a kill, more work and another cut. */
+void crash_recover(const struct scenario *s, const void *state, struct node *n, struct outcome *o, bool all);
+/* For a case that is replayed: what the disk looks like now. */
+void crash_look(const char *when, struct node *n);
 /* One cut of a machine (a clone of it), recovery, a kill, more work, another cut: all checks. how NULL: the process is
  * killed, and the page cache stays. */
 void crash_survive(const struct scenario *s, const void *state, const struct os_sim *from, const struct os_sim_cut *how);
@@ -154,10 +172,15 @@ struct profile {
 	unsigned steps;
 	unsigned commit, maintain, archive, purge, revive, reopen, attend, prune; /* chances, of their sum */
 	unsigned create, end, execution, spill, big;               /* of 100, for each record */
+	unsigned records, bytes;                                   /* of a commit; of a record, one line; 0: drawn */
+	bool only_new;                                             /* no lines for what is there */
 };
+
+enum step { STEP_COMMIT, STEP_MAINTAIN, STEP_MAINTAIN_IDLE, STEP_ARCHIVE, STEP_PURGE, STEP_REVIVE, STEP_REOPEN, STEP_PRUNE, STEP_ATTEND };
 
 struct world {
 	const struct profile *profile;
+	unsigned workload;
 	uint64_t random;
 	struct instance instances[IDS];
 	struct pawl_job *maintenance;
@@ -177,6 +200,8 @@ void *world_make(unsigned workload);
 void world_free(void *state);
 void world_run(void *state, struct node *n);
 void world_step(struct world *w, struct node *n);
+void world_do(struct world *w, struct node *n, enum step what);
+uint64_t world_promise(const void *state);
 void world_check(const void *state, struct node *n, struct outcome *o);
 void world_go_on(const void *state, struct node *n);
 /* Start, again and again when faults are armed. */

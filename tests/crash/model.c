@@ -51,6 +51,7 @@ void *world_make(unsigned workload)
 	if (!w)
 		abort();
 	w->profile = &profiles[workload % profile_count];
+	w->workload = workload;
 	w->random = workload * 7919u + 1;
 	for (unsigned i = 0; i < IDS; i++)
 		snprintf(w->instances[i].id, sizeof(w->instances[i].id), "i%u", i);
@@ -182,6 +183,8 @@ struct plan {
 
 static size_t line_size(struct world *w)
 {
+	if (w->profile->bytes)
+		return w->profile->bytes;
 	if (below(&w->random, 100) < w->profile->big)
 		return 33000 + below(&w->random, 9000);
 	return below(&w->random, 8) ? 60 + below(&w->random, 400) : 2000 + below(&w->random, 5000);
@@ -195,7 +198,7 @@ static void plan_lines(struct world *w, struct plan *p, struct instance *in, boo
 	size_t at = v->len[e];
 
 	buf_truncate(text, at);
-	for (unsigned lines = 1 + below(&w->random, 3); lines; lines--)
+	for (unsigned lines = w->profile->bytes ? 1 : 1 + below(&w->random, 3); lines; lines--)
 		line_add(text, ++w->commits, line_size(w));
 	v->len[e] = text->len;
 	p->parts[p->count].in = in;
@@ -225,6 +228,8 @@ static void plan_instance(struct world *w, struct plan *p, struct instance *in)
 	struct view *v = &in->next;
 	bool create = v->state == ABSENT;
 
+	if (!create && f->only_new)
+		return;
 	if (create && (v->life == LIVES || below(&w->random, 100) >= f->create))
 		return;
 	if (create)
@@ -251,6 +256,11 @@ static void plan_instance(struct world *w, struct plan *p, struct instance *in)
 static void plan_batch(struct world *w, struct plan *p)
 {
 	unsigned first = below(&w->random, IDS), wanted = 1 + below(&w->random, 4);
+
+	if (w->profile->records) {
+		first = 0;
+		wanted = w->profile->records;
+	}
 
 	for (unsigned i = 0; i < IDS && wanted; i++) {
 		size_t had = p->count;
@@ -405,6 +415,29 @@ static void reopen(struct world *w, struct node *n)
 		(void)world_start(w, n);
 }
 
+static void attend(struct world *w, struct node *n)
+{
+	struct instance *in = pick(w, LIVE);
+
+	if (in)
+		n->p->ops->attend(n->p, in->id, true);
+}
+
+void world_do(struct world *w, struct node *n, enum step what)
+{
+	switch (what) {
+	case STEP_COMMIT: commit(w, n); break;
+	case STEP_MAINTAIN: (void)maintain_step(w, n, false); break;
+	case STEP_MAINTAIN_IDLE: (void)maintain_step(w, n, true); break;
+	case STEP_ARCHIVE: archive(w, n); break;
+	case STEP_PURGE: purge(w, n); break;
+	case STEP_REVIVE: revive(w, n); break;
+	case STEP_REOPEN: reopen(w, n); break;
+	case STEP_PRUNE: prune(w, n); break;
+	case STEP_ATTEND: attend(w, n); break;
+	}
+}
+
 void world_step(struct world *w, struct node *n)
 {
 	const struct profile *f = w->profile;
@@ -412,24 +445,37 @@ void world_step(struct world *w, struct node *n)
 	unsigned what = below(&w->random, total);
 
 	if (what < f->commit)
-		commit(w, n);
+		world_do(w, n, STEP_COMMIT);
 	else if ((what -= f->commit) < f->maintain)
-		(void)maintain_step(w, n, what & 1);
+		world_do(w, n, what & 1 ? STEP_MAINTAIN_IDLE : STEP_MAINTAIN);
 	else if ((what -= f->maintain) < f->archive)
-		archive(w, n);
+		world_do(w, n, STEP_ARCHIVE);
 	else if ((what -= f->archive) < f->purge)
-		purge(w, n);
+		world_do(w, n, STEP_PURGE);
 	else if ((what -= f->purge) < f->revive)
-		revive(w, n);
+		world_do(w, n, STEP_REVIVE);
 	else if ((what -= f->revive) < f->reopen)
-		reopen(w, n);
+		world_do(w, n, STEP_REOPEN);
 	else if ((what -= f->reopen) < f->prune)
-		prune(w, n);
-	else {
-		struct instance *in = pick(w, LIVE);
-		if (in)
-			n->p->ops->attend(n->p, in->id, true);
-	}
+		world_do(w, n, STEP_PRUNE);
+	else
+		world_do(w, n, STEP_ATTEND);
+}
+
+/* Texts only grow, and each life has its own: lengths say what they are. */
+uint64_t world_promise(const void *state)
+{
+	const struct world *w = state;
+	uint64_t h = w->commits;
+
+	for (unsigned i = 0; i < IDS; i++)
+		for (int side = 0; side < 2; side++) {
+			const struct view *v = side ? &w->instances[i].next : &w->instances[i].acked;
+			h = (h + v->state + v->life * 7 + v->executions * 31 + v->spills * 101 + v->kept_from * 1009) * 0x9ddfea08eb382d69u + i;
+			for (unsigned e = 0; e < v->executions; e++)
+				h = (h + v->len[e]) * 0xc4ceb9fe1a85ec53u;
+		}
+	return draw(&h);
 }
 
 void world_run(void *state, struct node *n)
