@@ -7,6 +7,7 @@
 #	fuzz    check, and clang's libFuzzer (make fuzz FUZZER=libfuzzer)
 #	coverage  check, and gcovr (make coverage)
 #	board   cross compilers, musl, user-mode emulation
+#	block   build, and what makes and checks file systems (make block)
 #
 # A new need is one line in wanted().
 set -eu
@@ -34,6 +35,11 @@ header() {
 cmocka() {
 	printf '#include <stdarg.h>\n#include <stddef.h>\n#include <setjmp.h>\n#include <stdint.h>\n#include <cmocka.h>\n' |
 		${CC:-gcc} -E -x c - -o /dev/null
+}
+
+# fuse.h wants to be told which version of it is meant.
+fuse3() {
+	echo '#include <fuse3/fuse.h>' | ${CC:-gcc} -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=31 -E -x c - -o /dev/null
 }
 
 # gcc alone is not enough: without the C library's headers nothing compiles.
@@ -105,8 +111,16 @@ wanted() {
 		need qemu-user-static have qemu-arm-static
 		need musl-tools have musl-gcc
 		;;
+	block)
+		wanted build
+		need libfuse3-dev fuse3
+		need e2fsprogs have mkfs.ext4
+		need xfsprogs have mkfs.xfs
+		need btrfs-progs have mkfs.btrfs
+		need mount have losetup
+		;;
 	*)
-		echo "error: unknown set '$1'; one of build, check, fuzz, board" >&2
+		echo "error: unknown set '$1'; one of build, check, fuzz, board, block" >&2
 		exit 2
 		;;
 	esac

@@ -159,6 +159,8 @@ static int sync_target(struct checkpoint_job *c, const struct checkpoint_target 
 		rc = sync_dir_of(c, t, archived);
 	if (rc == -ENOENT && !archived)
 		rc = sync_dir_of(c, t, true); /* moved meanwhile */
+	if (rc == -ENOENT)
+		return 0; /* and purged: nobody needs it any more */
 	return rc < 0 ? err_sys(&c->err, -rc, "cannot sync '%s'", path) : 0;
 }
 

@@ -1,0 +1,30 @@
+/* check.h - what somebody was promised up to a point, and whether a recovered hub keeps it. */
+#ifndef BLOCK_CHECK_H
+#define BLOCK_CHECK_H
+
+#include "acks.h"
+#include "reference.h"
+#include "base/buf.h"
+
+struct check {
+	struct map reference, promises;
+	const char *frames;       /* file of the frames in order, or NULL */
+	struct frame_record *records;
+	size_t record_count;
+	struct buf why;           /* of the last check: what does not fit, a line each */
+	unsigned wrong;
+	bool promised;            /* anything at all: from then on there must be a hub */
+};
+
+/* Ends the program when the reference is not one. frames may be NULL. */
+void check_init(struct check *c, const char *reference, const char *frames);
+/* Nothing is wrong, for now. */
+void check_clear(struct check *c);
+/* One acknowledgement more. Not 0: the run itself has not kept it, as the reference shows. */
+unsigned check_promise(struct check *c, const void *text, size_t len);
+/* Recover the hub in this directory and compare. 0, or how many things are wrong: c->why. */
+unsigned check_hub(struct check *c, const char *hub);
+/* The same with a runtime: everything goes on to its end, which must be that of the reference. To be called in a child. */
+unsigned check_serve(struct check *c, const char *hub);
+
+#endif
