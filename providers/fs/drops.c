@@ -19,6 +19,7 @@
 #define EMPTY_NS 200000000ll
 #define FULL_BYTES 65536
 #define PARSE_PATIENCE_NS 60000000000ll
+#define REJECTED_MAX 1000 /* of one name */
 
 /* ---- names ---- */
 
@@ -93,6 +94,8 @@ static const char *parse_name(struct drop_name *d, const char *name, const char 
 		d->instance = d->text;
 		return text_is_instance_id(slice_of(d->text)) ? NULL : "the instance id (up to the first dot) is not valid";
 	}
+	if (d->key)
+		return "a start has no key: it is named TYPE.start or TYPE@ID.start";
 	d->event = d->text;
 	d->instance = cut_at(d->text, '@');
 	if (d->instance && !text_is_instance_id(slice_of(d->instance)))
@@ -101,6 +104,19 @@ static const char *parse_name(struct drop_name *d, const char *name, const char 
 }
 
 /* ---- refusing ---- */
+
+/* A name beside which there is room for the reason: neither may take the place of what was rejected before. */
+static void rejected_name(struct fs *fs, const char *dir, const char *into, const char *name, char *to)
+{
+	for (unsigned n = 0; n < REJECTED_MAX; n++) {
+		if (n == 0)
+			snprintf(to, PATH_SIZE, "%.200s/%s%.230s", dir, into, name);
+		else
+			snprintf(to, PATH_SIZE, "%.200s/%s%.230s.%u", dir, into, name, n);
+		if (!fs_exists(fs, "%s", to) && !fs_exists(fs, "%s.why", to))
+			break;
+	}
+}
 
 void drops_reject(struct fs *fs, const char *dir, const char *name, const char *why)
 {
@@ -111,15 +127,8 @@ void drops_reject(struct fs *fs, const char *dir, const char *name, const char *
 	/* a full disk may have no room for the directory; a hidden name in the same place needs none */
 	int made = os->mkdir(os->self, fs->hub, to, 0755);
 	const char *into = made < 0 && made != -EEXIST ? ".rejected-" : ".rejected/";
-	snprintf(from, sizeof(from), "%.240s/%.240s", dir, name);
-	for (unsigned n = 0; n < 1000; n++) { /* an earlier one of the same name is kept too */
-		if (n == 0)
-			snprintf(to, sizeof(to), "%.240s/%s%.230s", dir, into, name);
-		else
-			snprintf(to, sizeof(to), "%.240s/%s%.230s.%u", dir, into, name, n);
-		if (!fs_exists(fs, "%s", to))
-			break;
-	}
+	snprintf(from, sizeof(from), "%.240s/%.255s", dir, name);
+	rejected_name(fs, dir, into, name, to);
 	int rc = os->rename(os->self, fs->hub, from, fs->hub, to);
 	if (rc == -ENOENT)
 		return;
@@ -209,9 +218,7 @@ static bool lost_content(struct fs *fs, const struct os_stat *st)
 
 static void strip_newline(char *text, size_t *len)
 {
-	if (*len && text[*len - 1] == '\n')
-		--*len;
-	if (*len && text[*len - 1] == '\r')
+	if (*len && text[*len - 1] == '\n' && --*len && text[*len - 1] == '\r')
 		--*len;
 	text[*len] = '\0';
 }
@@ -377,8 +384,6 @@ static int drop_deliver(struct drop *d, char *names)
 	l.message = (struct pawl_message){ .kind = p->is_start ? PAWL_MESSAGE_START : PAWL_MESSAGE_RAISE, .instance = instance,
 		.name = MOVED(p->event), .key = MOVED(p->key), .data = block, .len = d->len };
 #undef MOVED
-	if (p->is_start)
-		l.message.key = NULL;
 	snprintf(l.id, sizeof(l.id), "f:%s", names);
 	snprintf(l.from, sizeof(l.from), "uid:%u", d->st.uid);
 	int rc = mailbox_deliver(d->fs, &l);
@@ -393,7 +398,7 @@ static int drop_take(struct fs *fs, const char *dir, const char *name, const cha
 	char identity[80];
 	int rc = 0;
 
-	snprintf(d.path, sizeof(d.path), "%.250s/%.250s", dir, name);
+	snprintf(d.path, sizeof(d.path), "%.250s/%.255s", dir, name);
 	d.why = parse_name(&d.parts, name, instance);
 	enum verdict v = d.why ? REJECT : drop_look(&d);
 	if (v != WAIT)
@@ -433,7 +438,7 @@ static size_t collect(struct fs *fs, const char *dir, const struct dir_names *n,
 		struct os_stat st;
 		if (is_unfinished(n->items[i]) || mailbox_has(fs->mailbox, dir, n->items[i]))
 			continue;
-		snprintf(path, sizeof(path), "%.250s/%.250s", dir, n->items[i]);
+		snprintf(path, sizeof(path), "%.250s/%.255s", dir, n->items[i]);
 		if (fs->os->stat(fs->os->self, fs->hub, path, &st) == 0)
 			out[count++] = (struct dropped){ n->items[i], st.ctime_ns };
 	}

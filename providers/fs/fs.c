@@ -20,7 +20,7 @@ static void options_defaults(struct pawl_provider_options *o)
 		o->message_bytes_max = MESSAGE_BYTES_DEFAULT;
 }
 
-static void fs_free(struct fs *fs)
+void fs_free(struct fs *fs)
 {
 	if (fs->hub >= 0)
 		fs->os->close(fs->os->self, fs->hub);
@@ -29,12 +29,12 @@ static void fs_free(struct fs *fs)
 	free(fs);
 }
 
-static int fs_open(const struct pawl_provider_options *options, struct pawl_provider **out, struct pawl_error *err)
+struct fs *fs_new(const struct pawl_provider_options *options)
 {
 	struct fs *fs = calloc(1, sizeof(*fs));
 
 	if (!fs)
-		return err_nomem(err);
+		return NULL;
 	fs->provider.ops = &pawl_provider_fs;
 	fs->options = *options;
 	options_defaults(&fs->options);
@@ -45,7 +45,19 @@ static int fs_open(const struct pawl_provider_options *options, struct pawl_prov
 		.segment_count = fs->options.journal_segments, .pad = fs->options.pad_frames, .next_lsn = 1 };
 	map_init(&fs->files);
 	map_init(&fs->overlay.instances);
-	int rc = fs->path ? hub_open(fs, err) : err_nomem(err);
+	if (fs->path)
+		return fs;
+	fs_free(fs);
+	return NULL;
+}
+
+static int fs_open(const struct pawl_provider_options *options, struct pawl_provider **out, struct pawl_error *err)
+{
+	struct fs *fs = fs_new(options);
+	int rc = fs ? hub_open(fs, err) : err_nomem(err);
+
+	if (!fs)
+		return rc;
 	if (rc < 0) {
 		fs_free(fs);
 		return rc;

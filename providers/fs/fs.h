@@ -2,7 +2,7 @@
  * fs.h - the file system provider, inside view. What lies where on disk: docs/FORMAT.md.
  *
  *	hub.c        the directory: FORMAT, LOCK, what file system it is on
- *	journal.c    segments and frames: writing one frame, reading them all back
+ *	journal.c    segments and frames: taking segments, writing one frame; journal_read.c: reading them all back
  *	overlay.c    what the journal says about each history, as a table (recovery, read-only readers, rewriting)
  *	histories.c  the history files: appended lazily, synced at a checkpoint
  *	commit.c     the commit protocol and its proof
@@ -13,6 +13,8 @@
  *	instances.c  scan, read, archive, revive, purge, quarantine, notes
  *	prune.c      older executions, and what an instance takes; trash.c: giving back the space of what was removed
  *	import.c     an instance from somewhere else
+ *	lost.c       lost+found: what is kept of what a repair or a recovery takes away
+ *	fsck*.c      checking and repairing (fsck.h)
  */
 #ifndef FS_FS_H
 #define FS_FS_H
@@ -53,6 +55,8 @@ enum segment_state {
  * that are not wanted any more are `doomed`: their files go when a later frame has told the disk that the frames in them
  * are checkpointed. Gone any earlier, they would be missed after a power cut.
  */
+enum header_verdict { HEADER_UNUSED, HEADER_GOOD, HEADER_BAD, HEADER_FOREIGN };
+
 struct segment {
 	unsigned number;
 	enum segment_state state;
@@ -60,6 +64,9 @@ struct segment {
 	int fd;
 	uint64_t size, pos, salt, generation;
 	uint64_t last_lsn;
+	/* as it was read (journal_read) */
+	enum header_verdict header;
+	uint64_t checkpoint, frames; /* that the header tells; good ones in it */
 };
 
 struct journal {
@@ -71,6 +78,7 @@ struct journal {
 	bool pad;
 	struct segment segments[SEGMENTS_MAX];
 	unsigned used;          /* entries of segments[] that are not NONE */
+	unsigned blocked[SEGMENTS_MAX], blocked_count; /* numbers that something else than a file stands under */
 	unsigned doomed;        /* of them */
 	struct segment *active;
 	uint64_t generation;    /* of the newest segment */
@@ -96,7 +104,9 @@ struct journal_damage {
 	unsigned segment;
 	uint64_t offset;
 	uint64_t len;
+	uint64_t before_lsn; /* of the good frame behind it; 0 = none */
 };
+#define JOURNAL_DAMAGE_TOLD 8 /* so many are told of one by one in the log */
 
 int journal_open(struct journal *j, bool create, struct pawl_error *err);
 void journal_close(struct journal *j);
@@ -129,12 +139,16 @@ struct journal_text {
 	size_t count;
 	struct journal_record *records;
 	size_t record_count, record_cap;
-	struct journal_damage damage[8];
-	size_t damage_count; /* may be larger than the array: only counted then */
-	uint64_t lost_frames; /* gaps in the chain */
+	struct journal_damage *damage;
+	size_t damage_count, damage_cap;
+	uint64_t lost_frames; /* gaps in the chain ... */
+	uint64_t first_lost;  /* ... and the first lsn that is missing */
+	bool foreign;         /* a segment is another hub's, or FORMAT has not the right id */
 	uint64_t max_lsn, max_generation, checkpoint_lsn;
 };
 int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *err);
+/* The hub id that all good headers have: 1; 0: there are none; PAWL_ECORRUPT: they differ. */
+int journal_whose(struct journal *j, uint8_t id[16]);
 void journal_text_release(struct journal_text *t);
 
 /* ---- overlay: what the journal says of each history ---- */
@@ -159,13 +173,14 @@ struct overlay_instance {
 
 struct overlay {
 	struct map instances; /* id -> struct overlay_instance */
-	struct journal_damage damage[8];
-	size_t damage_count;
+	struct journal_damage damage[JOURNAL_DAMAGE_TOLD];
+	size_t damage_count; /* may be larger than the array: only counted then */
 	uint64_t lost_frames;
 	uint64_t max_lsn;
 };
 
 int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err);
+int overlay_build(struct overlay *o, const struct journal_text *t, struct pawl_error *err); /* of what was read already */
 void overlay_release(struct overlay *o);
 struct overlay_instance *overlay_find(struct overlay *o, const char *id);
 struct overlay_file *overlay_file(struct overlay *o, const char *id, uint64_t execution);
@@ -230,15 +245,25 @@ struct fs {
 	struct pawl_provider_stats stats;
 };
 
+/* fs.c */
+struct fs *fs_new(const struct pawl_provider_options *options); /* nothing is opened yet; NULL: no memory */
+void fs_free(struct fs *fs);
 static inline struct fs *fs_of(struct pawl_provider *p) { return (struct fs *)p; }
 
 /* hub.c */
+#define HUB_FORMAT_SIZE 96
+int hub_open_dir(struct fs *fs, struct pawl_error *err);
+int hub_read_format(struct fs *fs, struct pawl_error *err); /* PAWL_ENOTFOUND without a text: there is no FORMAT */
+int hub_make_dirs(struct fs *fs, struct pawl_error *err); /* those that are not there */
+int hub_write_format(struct fs *fs, struct pawl_error *err);
+void hub_format_text(const struct fs *fs, char text[HUB_FORMAT_SIZE]);
 int hub_open(struct fs *fs, struct pawl_error *err);
 int hub_lock(struct fs *fs, struct pawl_error *err);
 void hub_unlock(struct fs *fs, bool clean);
 int hub_check_fence(struct fs *fs, struct pawl_error *err);
 void hub_tell_doubt(struct fs *fs); /* any thread: a sync has failed; for whoever starts next in this boot */
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
+bool hub_was_stopped(struct fs *fs); /* the last owner has told that it stopped well */
 
 /* histories.c */
 struct history_file *histories_get(struct fs *fs, const char *id, uint64_t execution, struct pawl_error *err, int *rc);
@@ -247,6 +272,7 @@ struct history_file *histories_find(struct fs *fs, const char *id, uint64_t exec
 uint64_t histories_newest(struct fs *fs, const char *id); /* of those in memory; a walk through all. 0 = none */
 int histories_append(struct fs *fs, struct history_file *f, const void *data, size_t len);
 /* Are the bytes from offset to the end of the file whole lines with good checksums? */
+bool history_lines_are_good(const char *at, size_t len); /* the same of bytes that were read */
 bool history_tail_is_good(struct fs *fs, const struct history_file *f, uint64_t offset);
 int history_flush(struct fs *fs, struct history_file *f, struct pawl_error *err);
 void history_close_fd(struct fs *fs, struct history_file *f);
@@ -256,6 +282,8 @@ void histories_moved(struct fs *fs, const char *id, bool archived); /* where its
 void histories_release(struct fs *fs);
 int instance_make_dirs(struct fs *fs, const char *id, bool archived, struct pawl_error *err);
 
+/* In the reason of an instance that was set aside because the journal has lost lines of it: without them its history reads whole. */
+#define LOST_LINES "lines between are lost"
 /* commit.c, checkpoint.c, recover.c */
 int fs_commit_begin(struct pawl_provider *p, const struct pawl_batch *batch, struct pawl_job **job, struct pawl_error *err);
 /* Of one that stays and what is before keep_from goes, or of a whole one, of which keep_from is 0. */
@@ -292,7 +320,7 @@ int fs_check_id(const char *id, struct pawl_error *err);
 /* prune.c */
 int fs_prune(struct pawl_provider *p, const struct pawl_prune *prunes, size_t count,
              bool (*drop)(void *arg, const struct pawl_prune *prune, const char *file), void *arg, struct pawl_error *err);
-int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, struct pawl_error *err); /* recovery */
+int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, bool newer, struct pawl_error *err); /* recovery; newer: the journal has one that stays */
 int fs_measure(struct pawl_provider *p, const char *id, struct pawl_extent *out, struct pawl_error *err);
 /* Which directory it is in; -ENOENT when in none. path: PATH_SIZE bytes. */
 int instance_home(struct fs *fs, const char *id, char *path);
@@ -305,6 +333,15 @@ int trash_begin(struct fs *fs, struct pawl_job **job, struct pawl_error *err); /
 
 /* import.c */
 int fs_import(struct pawl_provider *p, const struct pawl_import *import, struct pawl_error *err);
+
+/* lost.c: HUB/lost+found/TIME/ has what was taken away, under the path that it had; lost+found/log says why. -errno. */
+struct lost {
+	struct fs *fs;
+	char dir[48]; /* "lost+found/TIME"; "" until something is kept, or what the caller wants */
+	bool made;
+};
+int lost_copy(struct lost *l, const char *path, const char *why); /* of a file; durable when it returns 0 */
+int lost_move(struct lost *l, const char *path, const char *why); /* whatever it is; durable */
 
 /* mailbox.c, drops.c */
 int mailbox_open(struct fs *fs, struct pawl_error *err);  /* owner: watches */

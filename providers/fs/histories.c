@@ -261,16 +261,11 @@ void histories_release(struct fs *fs)
 	map_release(&fs->files);
 }
 
-/* Are the bytes from offset to the end of the file whole lines with good checksums? */
-bool history_tail_is_good(struct fs *fs, const struct history_file *f, uint64_t offset)
+bool history_lines_are_good(const char *at, size_t len)
 {
-	char path[PATH_SIZE], *text = NULL;
-	size_t len = 0;
+	const char *end = at + len;
 	uint32_t crc;
-
-	file_path(path, f);
-	bool good = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, &text, &len) == 0 && len > offset;
-	const char *at = good ? text + offset : NULL, *end = good ? text + len : NULL;
+	bool good = true;
 
 	while (good && at < end) {
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
@@ -278,6 +273,17 @@ bool history_tail_is_good(struct fs *fs, const struct history_file *f, uint64_t 
 		       crc == crc32c(0, at, (size_t)(lf - 9 - at));
 		at = lf ? lf + 1 : end;
 	}
+	return good;
+}
+
+bool history_tail_is_good(struct fs *fs, const struct history_file *f, uint64_t offset)
+{
+	char path[PATH_SIZE], *text = NULL;
+	size_t len = 0;
+
+	file_path(path, f);
+	bool good = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, &text, &len) == 0 && len > offset &&
+	            history_lines_are_good(text + offset, len - (size_t)offset);
 	free(text);
 	return good;
 }

@@ -50,37 +50,77 @@ static void hub_unmake(struct fs *fs)
 		(void)fs->os->rmdir(fs->os->self, fs->hub, hub_dirs[i]);
 }
 
+void hub_format_text(const struct fs *fs, char text[HUB_FORMAT_SIZE])
+{
+	char hex[33];
+
+	for (unsigned i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", fs->journal.hub_id[i]);
+	snprintf(text, HUB_FORMAT_SIZE, "pawl hub\nformat %d\nid %s\n", FORMAT_VERSION, hex);
+}
+
+int hub_write_format(struct fs *fs, struct pawl_error *err)
+{
+	char text[HUB_FORMAT_SIZE];
+
+	hub_format_text(fs, text);
+	int rc = os_replace_file(fs->os, fs->hub, "FORMAT", text, strlen(text), 0644, true);
+	return rc < 0 ? err_sys(err, -rc, "cannot write '%s/FORMAT'", fs->path) : 0;
+}
+
+int hub_make_dirs(struct fs *fs, struct pawl_error *err)
+{
+	bool made = false;
+
+	for (size_t i = 0; i < HUB_DIR_COUNT; i++) {
+		int rc = fs->os->mkdir(fs->os->self, fs->hub, hub_dirs[i], strcmp(hub_dirs[i], "control") == 0 ? 0700 : 0755);
+		if (rc < 0 && rc != -EEXIST)
+			return err_sys(err, -rc, "cannot make '%s/%s'", fs->path, hub_dirs[i]);
+		made = made || rc == 0;
+	}
+	int rc = made ? os_sync_dir(fs->os, fs->hub, ".") : 0;
+	return rc < 0 ? err_sys(err, -rc, "cannot sync '%s'", fs->path) : 0;
+}
+
 /* FORMAT comes last, when all other names are durable: a hub that was half made when the power went is made whole by
  * the next start. */
 static int hub_fill(struct fs *fs, struct pawl_error *err)
 {
-	char text[96], hex[33];
-	int rc;
+	int rc = hub_make_dirs(fs, err);
 
-	for (size_t i = 0; i < HUB_DIR_COUNT; i++) {
-		rc = fs->os->mkdir(fs->os->self, fs->hub, hub_dirs[i], strcmp(hub_dirs[i], "control") == 0 ? 0700 : 0755);
-		if (rc < 0 && rc != -EEXIST)
-			return err_sys(err, -rc, "cannot make '%s/%s'", fs->path, hub_dirs[i]);
-	}
-	rc = sync_above(fs, err);
+	if (rc == 0)
+		rc = sync_above(fs, err);
 	if (rc < 0)
 		return rc;
-	rc = os_sync_dir(fs->os, fs->hub, ".");
+	rc = os_sync_dir(fs->os, fs->hub, "."); /* also what an earlier try has made */
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot sync '%s'", fs->path);
 	rc = fs->os->random(fs->os->self, fs->journal.hub_id, sizeof(fs->journal.hub_id));
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot draw a hub id");
-	for (unsigned i = 0; i < 16; i++)
-		snprintf(hex + 2 * i, 3, "%02x", fs->journal.hub_id[i]);
-	snprintf(text, sizeof(text), "pawl hub\nformat %d\nid %s\n", FORMAT_VERSION, hex);
-	rc = os_replace_file(fs->os, fs->hub, "FORMAT", text, strlen(text), 0644, true);
-	return rc < 0 ? err_sys(err, -rc, "cannot write '%s/FORMAT'", fs->path) : 0;
+	return hub_write_format(fs, err);
+}
+
+static int any_name(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	return 1;
+}
+
+/* Without FORMAT, and yet in use: a new id would make its journal another hub's. */
+static bool was_hub(struct fs *fs)
+{
+	return fs->os->list(fs->os->self, fs->hub, "journal", any_name, NULL) > 0;
 }
 
 static int hub_make(struct fs *fs, struct pawl_error *err)
 {
 	char foreign[64] = "";
+
+	if (was_hub(fs))
+		return err_set(err, PAWL_ECORRUPT, "'%s' has a journal, but no FORMAT, which names the hub: restore it from a copy, or `pawl fsck --repair -H %s` "
+			"makes it anew", fs->path, fs->path);
 	int rc = fs->os->list(fs->os->self, fs->hub, ".", note_foreign, foreign);
 
 	if (rc < 0)
@@ -92,8 +132,6 @@ static int hub_make(struct fs *fs, struct pawl_error *err)
 		hub_unmake(fs);
 	return rc;
 }
-
-static int hub_read_format(struct fs *fs, struct pawl_error *err);
 
 /* One process at a time makes it: two would each write a FORMAT, with ids of their own. */
 static int hub_make_alone(struct fs *fs, struct pawl_error *err)
@@ -123,7 +161,7 @@ static bool parse_hub_id(const char *hex, uint8_t id[16])
 	return true;
 }
 
-static int hub_read_format(struct fs *fs, struct pawl_error *err)
+int hub_read_format(struct fs *fs, struct pawl_error *err)
 {
 	char *text = NULL, hex[33];
 	size_t len;
@@ -144,7 +182,7 @@ static int hub_read_format(struct fs *fs, struct pawl_error *err)
 	return 0;
 }
 
-static int hub_open_dir(struct fs *fs, struct pawl_error *err)
+int hub_open_dir(struct fs *fs, struct pawl_error *err)
 {
 	const struct os *os = fs->os;
 
@@ -157,6 +195,7 @@ static int hub_open_dir(struct fs *fs, struct pawl_error *err)
 	}
 	if (fs->hub == -ENOENT)
 		return err_set(err, PAWL_ENOTFOUND, "there is no hub '%s' (`pawl run -H %s` makes it, -H or $PAWL_HUB names another)", fs->path, fs->path);
+	fs->journal.hub = fs->hub;
 	return fs->hub < 0 ? err_sys(err, -fs->hub, "cannot open the hub '%s'", fs->path) : 0;
 }
 
@@ -166,7 +205,6 @@ int hub_open(struct fs *fs, struct pawl_error *err)
 
 	if (rc < 0)
 		return rc;
-	fs->journal.hub = fs->hub;
 	rc = hub_read_format(fs, err);
 	if (rc == PAWL_ENOTFOUND && fs->options.create)
 		return hub_make_alone(fs, err);
@@ -243,6 +281,15 @@ bool hub_has_owner(struct pawl_provider *p, char *who, size_t size)
 	else if (who && size)
 		who[0] = '\0';
 	return alive;
+}
+
+bool hub_was_stopped(struct fs *fs)
+{
+	struct os_process_id id;
+	char word[8];
+
+	read_owner(fs, &id, word);
+	return strcmp(word, WORD_CLEAN) == 0;
 }
 
 static int lock_take(struct fs *fs, struct pawl_error *err)

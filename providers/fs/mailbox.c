@@ -393,7 +393,7 @@ static const char *envelope_parse(struct letter *l, const char *text, size_t len
 
 static void letter_path(char *path, const char *dir, const char *name)
 {
-	snprintf(path, PATH_SIZE, "%.250s/%.250s", dir, name);
+	snprintf(path, PATH_SIZE, "%.250s/%.255s", dir, name);
 }
 
 bool mailbox_has(struct mailbox *m, const char *dir, const char *name)
@@ -537,6 +537,27 @@ void names_release(struct dir_names *n)
 	free(n->items);
 }
 
+/* NULL, or why it is no message. */
+static const char *letter_read(struct fs *fs, struct letter *l, const char *text, size_t len, const char *start_of)
+{
+	const char *why = envelope_parse(l, text, len);
+
+	if (!why && start_of && (!l->message.instance || strcmp(l->message.instance, start_of) != 0))
+		why = "the start is for another instance";
+	if (!why && message_check(fs, &l->message, NULL) < 0)
+		why = "it names something that is not valid";
+	return why;
+}
+
+const char *mailbox_check_envelope(struct fs *fs, const char *text, size_t len, const char *start_of)
+{
+	struct letter l = { .is_start = start_of != NULL };
+	const char *why = letter_read(fs, &l, text, len, start_of);
+
+	letter_clear(&l);
+	return why;
+}
+
 static int take_envelope(struct fs *fs, const char *dir, const char *name, bool is_start, struct pawl_error *err)
 {
 	char path[PATH_SIZE], *text = NULL;
@@ -559,14 +580,10 @@ static int take_envelope(struct fs *fs, const char *dir, const char *name, bool 
 		fs->mailbox->look_failed = true;
 		return 0;
 	}
-	const char *why = envelope_parse(&l, text, len);
+	const char *why = letter_read(fs, &l, text, len, is_start ? dir + strlen("instances/") : NULL);
 	free(text);
 	if (why && strcmp(why, NO_MEMORY) == 0)
 		return err_nomem(err);
-	if (!why && is_start && (!l.message.instance || strcmp(l.message.instance, dir + strlen("instances/")) != 0))
-		why = "the start is for another instance";
-	if (!why && message_check(fs, &l.message, NULL) < 0)
-		why = "it names something that is not valid";
 	if (why) {
 		letter_clear(&l);
 		drops_reject(fs, dir, name, why);

@@ -44,6 +44,8 @@ bool mailbox_has(struct mailbox *m, const char *dir, const char *name);
 /* Takes over dir, name and text (malloc'd) in letter, which is copied; gives the message out. */
 int mailbox_deliver(struct fs *fs, const struct letter *letter);
 void letter_clear(struct letter *l);
+/* NULL, or why the runtime will reject it. start_of: it is the `start` of this instance. */
+const char *mailbox_check_envelope(struct fs *fs, const char *text, size_t len, const char *start_of);
 /* Look through a drop directory: "inbox" or "instances/ID/events". */
 int drops_scan(struct fs *fs, const char *dir, const char *instance, struct pawl_error *err);
 /* Move a file to DIR/.rejected/ and say why beside it. */

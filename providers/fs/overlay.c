@@ -88,25 +88,50 @@ static int overlay_apply(struct overlay *o, const struct journal_record *r)
 	return overlay_append(i, r);
 }
 
+int overlay_build(struct overlay *o, const struct journal_text *t, struct pawl_error *err)
+{
+	*o = (struct overlay){ .damage_count = t->damage_count, .lost_frames = t->lost_frames, .max_lsn = t->max_lsn };
+	map_init(&o->instances);
+	for (size_t i = 0; i < t->damage_count && i < JOURNAL_DAMAGE_TOLD; i++)
+		o->damage[i] = t->damage[i];
+	for (size_t i = 0; i < t->record_count; i++)
+		if (overlay_apply(o, &t->records[i]) < 0) {
+			overlay_release(o);
+			return err_nomem(err);
+		}
+	return 0;
+}
+
+/* Whose journal is it? Nothing of it may be used, or written over, before a person has said. */
+static int refuse_foreign(const struct journal *j, struct pawl_error *err)
+{
+	unsigned i = 0;
+
+	while (i < SEGMENTS_MAX - 1 && (j->segments[i].state == SEGMENT_NONE || j->segments[i].header != HEADER_FOREIGN))
+		i++;
+	return err_set(err, PAWL_ECORRUPT, "journal/%u.segment has the id of another hub than FORMAT: FORMAT is damaged, or the journal "
+		"was replaced; nothing was changed (`pawl fsck` tells more)", j->segments[i].number);
+}
+
 int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err)
 {
 	struct journal_text t;
 	int rc = journal_read(j, &t, err);
 
-	*o = (struct overlay){ .damage_count = t.damage_count, .lost_frames = t.lost_frames, .max_lsn = t.max_lsn };
-	map_init(&o->instances);
-	memcpy(o->damage, t.damage, sizeof(o->damage));
-	for (size_t i = 0; rc == 0 && i < t.record_count; i++)
-		if (overlay_apply(o, &t.records[i]) < 0)
-			rc = err_nomem(err);
+	if (rc == 0 && t.foreign)
+		rc = refuse_foreign(j, err);
+	if (rc == 0)
+		rc = overlay_build(o, &t, err);
+	if (rc < 0) {
+		journal_text_release(&t);
+		return rc;
+	}
 	if (t.max_generation > j->generation)
 		j->generation = t.max_generation;
 	j->checkpoint_lsn = t.checkpoint_lsn;
 	j->next_lsn = t.max_lsn + 1 > t.checkpoint_lsn ? t.max_lsn + 1 : t.checkpoint_lsn; /* no gap behind a checkpoint of all */
 	journal_text_release(&t);
-	if (rc < 0)
-		overlay_release(o);
-	return rc;
+	return 0;
 }
 
 static int release_instance(void *arg, struct slice key, void *value)

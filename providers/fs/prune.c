@@ -137,8 +137,17 @@ static int hide_files(struct pruning *u, bool (*drop)(void *arg, const struct pa
 	return rc;
 }
 
-/* What a crash has left of executions that the journal says are gone. */
-int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, struct pawl_error *err)
+/* A history that counts, of an execution that stays? */
+static bool stays(const char *name, uint64_t keep_from)
+{
+	const char *dot = strchr(name, '.');
+
+	return execution_of(name) >= keep_from && dot && strcmp(dot, ".history") == 0;
+}
+
+/* What a crash has left of executions that the journal says are gone. The newest that is there stays, whatever it says: if
+ * those behind it are lost, it is all that a person has. */
+int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, bool newer, struct pawl_error *err)
 {
 	const struct pawl_prune what = { id, keep_from, 0 };
 	struct pruning u = { .fs = fs, .prune = &what, .keep_from = keep_from };
@@ -146,7 +155,11 @@ int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, struct pawl_er
 
 	if (sys < 0 && sys != -ENOENT)
 		rc = err_sys(err, -sys, "cannot list '%s'", u.home);
-	for (size_t i = 0; rc == 0 && i < u.names.count; i++) {
+	for (size_t i = 0; !newer && i < u.names.count; i++)
+		newer = stays(u.names.items[i], keep_from);
+	if (!newer && u.names.count)
+		log_error("'%s': executions before %llu were removed, but no later one is there: what is left of them stays", u.home, (unsigned long long)keep_from);
+	for (size_t i = 0; newer && rc == 0 && i < u.names.count; i++) {
 		uint64_t n = execution_of(u.names.items[i]);
 		if (n && n < keep_from)
 			rc = hide_one(&u, u.names.items[i], err);

@@ -19,6 +19,7 @@ struct recovery {
 	struct overlay *overlay;
 	struct pawl_error *err;
 	size_t restored, purged;
+	bool damaged; /* the journal has lost lines of an instance */
 	bool settle; /* the disk may not have all that was found: make it so before anything builds on it */
 };
 
@@ -87,8 +88,9 @@ static int recover_damaged(struct recovery *r, struct history_file *f, struct ov
 {
 	char reason[256], id[TEXT_INSTANCE_ID_MAX + 1];
 
+	r->damaged = true;
 	snprintf(id, sizeof(id), "%s", f->id);
-	snprintf(reason, sizeof(reason), "execution %llu: the journal has lines from byte %llu%s, but the history ends at %llu: lines between are lost",
+	snprintf(reason, sizeof(reason), "execution %llu: the journal has lines from byte %llu%s, but the history ends at %llu: " LOST_LINES,
 	         (unsigned long long)o->execution, (unsigned long long)o->first, o->gap ? " with a gap" : "", (unsigned long long)f->size);
 	if (f->size >= o->first && o->end > o->first) {
 		int rc = adopt(r, f, o);
@@ -100,9 +102,41 @@ static int recover_damaged(struct recovery *r, struct history_file *f, struct ov
 	return fs_quarantine(&r->fs->provider, id, reason, r->err);
 }
 
+/* What is no file where a history belongs, or no directory where an instance does, makes room; nobody else is hurt by it. */
+static int make_room(struct recovery *r, const char *path, enum os_file_type type)
+{
+	struct lost lost = { .fs = r->fs };
+	struct os_stat st;
+
+	if (r->fs->os->stat(r->fs->os->self, r->fs->hub, path, &st) < 0 || st.type == type)
+		return 0;
+	log_error("'%s' is not a %s: it is set aside", path, type == OS_DIR ? "directory" : "regular file");
+	int rc = lost_move(&lost, path, "it was in the place of something else");
+	return rc < 0 ? err_sys(r->err, -rc, "cannot set '%s' aside", path) : 0;
+}
+
+static int make_room_for(struct recovery *r, const char *id, uint64_t execution)
+{
+	static const char *const homes[] = { "instances", "archive" };
+	char path[PATH_SIZE];
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", homes[i], id);
+		rc = make_room(r, path, OS_DIR);
+		snprintf(path, sizeof(path), "%s/%s/%llu.history", homes[i], id, (unsigned long long)execution);
+		if (rc == 0)
+			rc = make_room(r, path, OS_FILE);
+	}
+	return rc;
+}
+
 static int recover_file(struct recovery *r, const char *id, struct overlay_file *o)
 {
-	int rc;
+	int rc = make_room_for(r, id, o->execution);
+
+	if (rc < 0)
+		return rc;
 	struct history_file *f = histories_get(r->fs, id, o->execution, r->err, &rc);
 
 	if (!f)
@@ -132,6 +166,16 @@ static void recover_purge(struct recovery *r, const char *id, bool lives_again)
 	instance_purged(r->fs, id);
 }
 
+/* A whole execution that no prune has taken. */
+static bool begins_newer(const struct overlay_instance *i)
+{
+	const struct overlay_file *o = i->files;
+
+	while (o && (o->execution < i->kept_from || o->first > 0 || o->end == 0))
+		o = o->next;
+	return o != NULL;
+}
+
 static int recover_instance(void *arg, struct slice key, void *value)
 {
 	struct recovery *r = arg;
@@ -142,7 +186,7 @@ static int recover_instance(void *arg, struct slice key, void *value)
 	if (i->purged)
 		recover_purge(r, i->id, i->files != NULL);
 	if (i->kept_from)
-		rc = prune_rest(r->fs, i->id, i->kept_from, r->err);
+		rc = prune_rest(r->fs, i->id, i->kept_from, begins_newer(i), r->err);
 	for (struct overlay_file *o = i->files; o && rc == 0; o = o->next)
 		rc = recover_file(r, i->id, o);
 	return rc;
@@ -171,11 +215,13 @@ static bool is_somebody(const struct dir_names *n)
 
 /*
  * An id that was reserved for a commit that never became durable: a directory with nothing in it but payloads that no line
- * names, and nobody was told of it. rmdir leaves alone what has more in it. Where the journal is damaged, all bytes stay.
+ * names, and nobody was told of it. rmdir leaves alone what has more in it. Where the journal is damaged, all bytes stay. Payloads
+ * can also be what is left of an instance whose history is lost: somebody may want them.
  */
 static void remove_reserved(struct recovery *r, const char *id, const char *path)
 {
 	const struct os *os = r->fs->os;
+	struct lost lost = { .fs = r->fs };
 	char inside[PATH_SIZE];
 	struct dir_names n;
 
@@ -184,10 +230,14 @@ static void remove_reserved(struct recovery *r, const char *id, const char *path
 	bool payloads = !is_somebody(&n) && !r->overlay->damage_count && !r->overlay->lost_frames;
 	for (size_t i = 0; payloads && i < n.count; i++) {
 		snprintf(inside, sizeof(inside), "%.240s/%.250s", path, n.items[i]);
-		if (fs_is_dir(r->fs, inside))
+		if (fs_is_dir(r->fs, inside)) {
 			(void)os->rmdir(os->self, r->fs->hub, inside);
-		else
-			(void)os->unlink(os->self, r->fs->hub, inside);
+			continue;
+		}
+		int rc = lost_move(&lost, path, "it has payloads, and no history that names them");
+		if (rc < 0)
+			log_warning("cannot set '%s' aside: %s", path, strerror(-rc));
+		break;
 	}
 	names_release(&n);
 	(void)fs_rmdir_empty(r->fs, id);
@@ -213,6 +263,32 @@ static int remove_rest(void *arg, const char *name)
 	else if (!has_lines(r, name))
 		remove_reserved(r, name, path);
 	return 0;
+}
+
+/*
+ * What lies behind a gap can be read, and is of no use to the instance as it is; a checkpoint would let it be written over.
+ * A person may make something of it. After a crash the same start finds it kept.
+ */
+static void keep_journal(struct recovery *r)
+{
+	struct fs *fs = r->fs;
+	struct lost lost = { .fs = fs };
+	char path[PATH_SIZE], kept[PATH_SIZE + 64];
+
+	snprintf(lost.dir, sizeof(lost.dir), "lost+found/journal-%llu", (unsigned long long)r->overlay->max_lsn);
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		const struct segment *s = &fs->journal.segments[i];
+		struct os_stat st;
+		if (s->state == SEGMENT_NONE || !s->frames)
+			continue;
+		snprintf(path, sizeof(path), "journal/%u.segment", s->number);
+		snprintf(kept, sizeof(kept), "%s/%s", lost.dir, path);
+		if (fs->os->stat(fs->os->self, fs->hub, kept, &st) == 0 && st.size == s->size)
+			continue;
+		int rc = lost_copy(&lost, path, "the journal is damaged, and has lines that cannot be put behind those before them");
+		if (rc < 0)
+			log_error("cannot keep a copy of '%s' in '%s': %s", path, lost.dir, strerror(-rc));
+	}
 }
 
 static void report(struct recovery *r)
@@ -262,19 +338,23 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 
 	if (fs->options.read_only)
 		return err_set(err, PAWL_EINVALID, "the hub '%s' was opened for reading only", fs->path);
-	int rc = hub_lock(fs, err);
+	int rc = fs->owner ? 0 : hub_lock(fs, err); /* a repair has it already */
 	if (rc < 0)
 		return rc;
 	fs->instances_changed = fs->archive_changed = true; /* whoever was here before may have left something */
 	fs->moves = 1;
 	trash_open(fs);
 	journal_close(&fs->journal);
-	rc = journal_open(&fs->journal, true, err);
+	rc = hub_make_dirs(fs, err);
+	if (rc == 0)
+		rc = journal_open(&fs->journal, true, err);
 	if (rc == 0)
 		rc = overlay_load(&overlay, &fs->journal, err);
 	if (rc == 0) {
 		struct recovery r = { .fs = fs, .overlay = &overlay, .err = err, .settle = fs->doubt || overlay.damage_count || overlay.lost_frames };
 		rc = map_each(&overlay.instances, recover_instance, &r);
+		if (rc == 0 && (r.damaged || overlay.lost_frames))
+			keep_journal(&r);
 		if (rc == 0)
 			rc = retire_all(fs, err);
 		if (rc == 0 && r.settle)

@@ -96,8 +96,16 @@ static struct slice torn_line(struct slice text, size_t at)
 	return rest;
 }
 
-static int damaged(const struct place *p, struct pawl_error *err, const char *why)
+static void note_fault(struct history *h, const struct place *p)
 {
+	h->fault.line = p->number;
+	h->fault.at = p->at;
+	h->fault.turn_at = p->turn_at;
+}
+
+static int damaged(struct history *h, const struct place *p, struct pawl_error *err, const char *why)
+{
+	note_fault(h, p);
 	return err_set(err, PAWL_ECORRUPT, "history line %zu at byte %zu: %s", p->number, p->at, why);
 }
 
@@ -105,7 +113,8 @@ static int damaged(const struct place *p, struct pawl_error *err, const char *wh
 static int cut_tail(struct history *h, const struct place *p, struct pawl_error *err, const char *why)
 {
 	if (has_good_line(p->text, p->next))
-		return damaged(p, err, why);
+		return damaged(h, p, err, why);
+	note_fault(h, p);
 	h->bytes = p->at;
 	if (!begins_turn(torn_line(p->text, p->at))) {
 		h->bytes = p->turn_at;
@@ -143,10 +152,10 @@ static int read_line(struct history *h, struct place *p, struct slice line, stru
 	if (rc < 0 && event_line_check(line, &json) < 0)
 		return cut_tail(h, p, err, why.text);
 	if (rc < 0)
-		return damaged(p, err, why.text); /* it was written as it is: nothing tore it */
+		return damaged(h, p, err, why.text); /* it was written as it is: nothing tore it */
 	const char *text = misplaced(h, e);
 	if (text)
-		return damaged(p, err, text);
+		return damaged(h, p, err, text);
 	if (e->has_time) {
 		p->turn_at = p->at;
 		p->turn_event = h->count;

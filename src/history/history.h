@@ -19,6 +19,11 @@ struct history {
 	size_t bytes;       /* length of the good part */
 	size_t torn_bytes;  /* cut behind it */
 	bool has_unknown;   /* an event type of a newer pawl is among them */
+	struct {            /* the line that is torn or damaged */
+		size_t line;    /* from 1; 0 = none */
+		size_t at;      /* its first byte */
+		size_t turn_at; /* the first byte of the turn it may belong to: what is before it is whole */
+	} fault;
 	struct arena arena; /* owns what the events point to, but for slices into the text */
 };
 
