@@ -51,6 +51,8 @@ enum cli_opt {
 	OPT_WHERE, OPT_RATE, OPT_KEEP,
 	OPT_AT, OPT_AFTER, OPT_NEWER,
 	OPT_TO, OPT_STEP,
+	OPT_REPAIR,
+	OPT_DIR,
 	OPT_COUNT
 };
 
@@ -111,6 +113,7 @@ struct cli {
 const struct cli_verb *cli_find_verb(const char *name);
 int cli_exit_of_error(int code);
 int cli_usage(struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* CLI_EUSAGE */
+void cli_complain(const struct cli *c, const char *text); /* a line to standard error, also with -q */
 void cli_note(const struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* to standard error; nothing with -q */
 /* Values of options; *out stays when it was not given. */
 int cli_duration(struct cli *c, enum cli_opt opt, int64_t *ms) PAWL_MUST_USE;

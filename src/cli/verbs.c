@@ -32,6 +32,8 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_tree,
 	&verb_export,
 	&verb_import,
+	&verb_fsck,
+	&verb_doctor,
 	&verb_version,
 	&verb_help,
 	NULL,

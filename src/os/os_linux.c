@@ -715,14 +715,18 @@ static uint32_t linux_uid(void *self)
 static int linux_read_kernel(void *self, const char *path, char *buf, size_t size)
 {
 	ssize_t n;
+	size_t len = 0;
 	int fd, r;
 
 	(void)self;
 	RETRY(fd, open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 	if (fd < 0)
 		return -errno;
-	RETRY(n, read(fd, buf, size - 1));
-	r = n < 0 ? -errno : (int)n;
+	do { /* long ones come a page at a time */
+		RETRY(n, read(fd, buf + len, size - 1 - len));
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && len > 1024 && len < size - 1);
+	r = n < 0 ? -errno : (int)len;
 	close(fd);
 	if (r >= 0)
 		buf[r] = '\0';
