@@ -49,11 +49,22 @@ tsan_works() {
 	done
 }
 
+libfuzzer_works() {
+	echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n == 1; }' |
+		clang -fsanitize=fuzzer,address -x c - -o build/fuzz-probe 2>/dev/null
+}
+
 step "gcc: build" all CC=gcc
 tiers gcc "unit e2e contract+crash fuzz" CC=gcc
 step "gcc, as little as can be: build" all CC=gcc WITH_YAML=no WITH_PLUGINS=no WITH_FS=no WITH_MEMORY=no
 step "clang: build" all CC=clang
 tiers clang "unit+contract" CC=clang
+# By coverage, with fresh random numbers: some seconds for each target, of which a night has an hour (FUZZ_SECONDS=3600).
+if libfuzzer_works; then
+	tiers libFuzzer fuzz CC=clang FUZZER=libfuzzer FUZZ_SECONDS=4
+else
+	echo "libFuzzer is not there (scripts/deps.sh fuzz installs it): left out"
+fi
 echo "== symbols"
 if out=$($make --no-print-directory CI=true check-symbols CC=gcc 2>&1); then
 	echo "$out"

@@ -50,19 +50,23 @@ static int number_compare(const char **a, const char **b)
 	return x == y ? 0 : x < y ? -1 : 1;
 }
 
+/* A pre-release comes before its release, and whatever else may follow behind it: an order needs both. */
+static int rank(char c)
+{
+	return c == '-' ? -1 : (unsigned char)c;
+}
+
 int version_compare(const char *a, const char *b)
 {
-	while (*a && *b) {
+	while (*a || *b) {
 		bool digits = isdigit((unsigned char)*a) && isdigit((unsigned char)*b);
-		int c = digits ? number_compare(&a, &b) : (unsigned char)*a - (unsigned char)*b;
+		int c = digits ? number_compare(&a, &b) : rank(*a) - rank(*b);
 		if (c)
 			return c < 0 ? -1 : 1;
 		if (!digits)
 			a++, b++;
 	}
-	if (*a == '-' || *b == '-')
-		return *a == '-' ? -1 : 1;
-	return (*a != '\0') - (*b != '\0');
+	return 0;
 }
 
 /* ---- plugins ---- */

@@ -2,7 +2,7 @@
  * driver.c - main of a fuzz program where there is no libFuzzer: each seed as it is, then mutations of the seeds. The
  * series of random numbers is fixed, so that a failure repeats.
  *
- *	fuzz_NAME            the seeds in tests/fuzz/seeds/NAME, then $FUZZ_RUNS mutations of them
+ *	fuzz_NAME            what is in tests/fuzz/seeds/NAME and corpus/NAME, then $FUZZ_RUNS mutations of that
  *	fuzz_NAME FILE...    only these inputs
  *
  * A crash leaves the input in fuzz_NAME.crash in the working directory ($BUILD when it is set).
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEDS_MAX 256
+#define SEEDS_MAX 1024
 #define INPUT_MAX 65536
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -187,6 +187,8 @@ int main(int argc, char **argv)
 		err |= add_seed(argv[i]);
 	if (argc == 1) {
 		snprintf(dir, sizeof(dir), "tests/fuzz/seeds/%s", strncmp(base, "fuzz_", 5) ? base : base + 5);
+		err |= add_seed_dir(dir);
+		snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%s", strncmp(base, "fuzz_", 5) ? base : base + 5);
 		err |= add_seed_dir(dir);
 		if (!seed_count)
 			seeds[seed_count++] = (struct input){ empty, 0 };
