@@ -1,6 +1,7 @@
 /* cli.c - parsing, the hub, errors and exit codes. */
 #include "os/memory.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "base/log.h"
 #include "base/text.h"
 #include <errno.h>
@@ -41,12 +42,24 @@ int cli_exit_of_error(int code)
 	}
 }
 
+/* Names and messages of others are in it, so it goes to a terminal clean. */
+void cli_complain(const struct cli *c, const char *text)
+{
+	struct buf clean = BUF_INIT;
+
+	out_clean(&clean, slice_of(text));
+	fflush(stdout); /* so that both keep their order on a terminal */
+	fprintf(stderr, "%s: %s\n", c->program, buf_str(&clean));
+	buf_release(&clean);
+}
+
 static void print_line(const struct cli *c, const char *fmt, va_list args)
 {
-	fflush(stdout); /* so that both keep their order on a terminal */
-	fprintf(stderr, "%s: ", c->program);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	struct buf text = BUF_INIT;
+
+	buf_addv(&text, fmt, args);
+	cli_complain(c, buf_str(&text));
+	buf_release(&text);
 }
 
 void cli_note(const struct cli *c, const char *fmt, ...)
@@ -72,8 +85,7 @@ int cli_usage(struct cli *c, const char *fmt, ...)
 
 static int report(struct cli *c, int code)
 {
-	fflush(stdout);
-	fprintf(stderr, "%s: %s\n", c->program, c->err.text[0] ? c->err.text : pawl_strerror(code));
+	cli_complain(c, c->err.text[0] ? c->err.text : pawl_strerror(code));
 	if (code == CLI_EUSAGE)
 		fprintf(stderr, "try `%s %s%s--help`\n", c->program, c->verb ? c->verb->name : "", c->verb ? " " : "");
 	return cli_exit_of_error(code);

@@ -22,7 +22,7 @@ static void report(struct importing *m, const char *id, const char *result, cons
 
 	if (c->format == OUT_TABLE) {
 		if (refused)
-			fprintf(stderr, "%s: %s\n", c->program, text);
+			cli_complain(c, text);
 		else if (!c->opt[OPT_QUIET])
 			printf("%s: %s\n", id, text);
 		fflush(stdout);

@@ -305,7 +305,7 @@ static void report(struct doing *d, const char *id, enum result result, const ch
 	if (c->format == OUT_TABLE) {
 		fflush(stdout);
 		if (result == RESULT_REFUSED)
-			fprintf(stderr, "%s: %s\n", c->program, text);
+			cli_complain(c, text);
 		else if (!c->opt[OPT_QUIET])
 			printf("%s: %s\n", id, text);
 		return;

@@ -68,7 +68,7 @@ static int look_at(struct waiter *w, int n)
 	int rc = instance_read(w->c, w->ids[n], 0, &i);
 
 	if (rc == PAWL_ENOTFOUND && w->count > 1) { /* the others count, too */
-		fprintf(stderr, "%s: %s\n", w->c->program, w->c->err.text);
+		cli_complain(w->c, w->c->err.text);
 		w->exits[n] = CLI_NOT_FOUND;
 		rc = 0;
 	} else if (rc == 0) {

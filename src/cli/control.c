@@ -89,7 +89,7 @@ static void report(struct doing *d, struct target *t, const char *text)
 
 	if (c->format == OUT_TABLE) {
 		if (t->result == REFUSED)
-			fprintf(stderr, "%s: %s\n", c->program, text);
+			cli_complain(c, text);
 		else if (!c->opt[OPT_QUIET])
 			printf("%s: %s\n", t->id, text);
 		fflush(stdout);
