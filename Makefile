@@ -16,6 +16,7 @@ AR = $(CROSS_COMPILE)ar
 endif
 OBJCOPY ?= $(CROSS_COMPILE)objcopy
 NM ?= $(CROSS_COMPILE)nm
+READELF ?= $(CROSS_COMPILE)readelf
 SIZE ?= $(CROSS_COMPILE)size
 STRIP ?= $(CROSS_COMPILE)strip
 PKG_CONFIG ?= pkg-config
@@ -252,6 +253,8 @@ $(foreach source,$(own_sources),$(eval $(call programs_of,$(patsubst %/,%.c,$(di
 $(eval $(call tier_rules,unit,,$$(test_libs)))
 $(eval $(call tier_rules,provider,,$$(test_libs)))
 $(eval $(call tier_rules,crash,,$$(test_libs)))
+# Its allocator fails when the test wants it; the real one stays behind it.
+$(B)/tests/crash/test_runtime_faults: private program_flags += $(foreach name,malloc calloc realloc free strdup strndup mmap mmap64,-Wl$(comma)--wrap=$(name))
 $(eval $(call tier_rules,fuzz,$(if $(filter libfuzzer,$(FUZZER)),-fsanitize=fuzzer),$$(libs)))
 $(eval $(call tier_rules,board,,$$(libs)))
 $(eval $(call tier_rules,bench,,$$(libs) $$(if $$(shell grep -l 'sqlite3\?[.]h' tests/bench/$$(*F).c),-lsqlite3)))
@@ -299,13 +302,17 @@ test_env = PAWL="$(abspath $(B)/pawl)" PAWL_SHIM="$(abspath $(shim_run))"
 run_tests = RUNNER="$(RUNNER)" $(test_env) BUILD="$(abspath $(B))" FUZZ_RUNS=$(FUZZ_RUNS) \
 	scripts/run-tests.sh -n $(1) -l $(B)/log/$(1) -t $(TEST_SECONDS) $(2)
 
-.PHONY: unit contract crash fuzz fuzz-corpus e2e bench smoke board demo check test coverage
+.PHONY: unit contract crash fuzz fuzz-corpus e2e bench smoke board demo check test coverage soak mutate
 unit: $(unit_programs) $(shim_run) ## unit tests: one module each, no disk but a simulated one
 	@$(call run_tests,$@,$(unit_programs))
 contract: $(contract_programs) $(program) $(shim_run) ## the provider contract, against every provider
 	@$(call run_tests,$@,$(contract_programs))
 crash: $(crash_programs) $(shim_run) ## power cuts and failing storage, simulated
 	@$(call run_tests,$@,$(crash_programs))
+.PHONY: sim
+SIM_SECONDS ?= 60
+sim: $(B)/tests/crash/test_simulation ## simulated devices, from fresh seeds for so long (SIM_SECONDS=60) or from one (SIM_SEED=N)
+	@PAWL_SIM_SECONDS=$(SIM_SECONDS) PAWL_SIM_SEED=$(SIM_SEED) $(RUNNER) $< "keep every promise"
 e2e: $(program) $(shim_run) $(libraries) $(B)/pawl.pc ## the program from outside, by shell scripts
 	@$(call run_tests,$@,-1 -t 900 tests/e2e/run.sh)
 ifeq ($(FUZZER),libfuzzer)
@@ -344,6 +351,13 @@ block: ## power cuts on ext4, xfs and btrfs of this kernel (FS="ext4 ...", BLOCK
 block-run: $(block_programs) $(program) $(shim_run) $(B)/examples/update
 	@$(test_env) BUILD="$(abspath $(B))" BIN="$(abspath $(B))/tests/block" tests/crash/block/run.sh
 
+soak: $(program) $(shim_run) $(libraries) $(B)/pawl.pc ## the real programs for long, killed, paused and out of space: nothing lost, nothing grows (SOAK_SECONDS, tests/soak)
+	+@MAKE="$(MAKE)" $(test_env) BUILD="$(abspath $(B))" tests/soak/soak.sh
+
+MUTATE ?=
+mutate: ## break the code on purpose, promise by promise, in a copy: the tests must notice (MUTATE=NAME or quick; tests/mutate)
+	+@MUTATE_TALLY="$${TALLY:-}" MAKE="$(MAKE)" tests/mutate/mutate.sh $(MUTATE)
+
 smoke: $(smoke_programs) $(program) $(shim_run) ## small programs without cmocka, for boards (RUNNER=qemu-...)
 	@$(call run_tests,$@,$(smoke_programs))
 
@@ -355,9 +369,12 @@ demo: ## build what it needs, run the update example
 	+@$(MAKE) --no-print-directory all examples
 	@$(test_env) examples/update/demo.sh
 
-.PHONY: check-symbols size
+.PHONY: check-symbols check-hardening size
 check-symbols: $(libraries) $(program) ## the libraries export pawl_... and nothing else, and all that the headers promise
 	@NM="$(NM)" scripts/check-symbols.sh $(B)
+
+check-hardening: $(libraries) $(program) $(shim) ## the built files have the protections that the flags promise
+	@READELF="$(READELF)" scripts/check-hardening.sh $(B)
 
 size: $(program) $(shim) $(filter %.so.0,$(libraries)) ## bytes of the program and of each object
 	@$(SIZE) $(lib_objects) $(main_object) | sed 's|$(B)/obj/||'
@@ -394,7 +411,7 @@ help: ## this list
 	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
 
 # Flags that not every compiler has are tried once for each build folder.
-building := $(filter-out help clean uninstall check coverage board demo,$(or $(MAKECMDGOALS),all))
+building := $(filter-out help clean uninstall check mutate coverage board demo,$(or $(MAKECMDGOALS),all))
 ifneq ($(building),)
 $(B)/probe.mk: Makefile scripts/probe.sh
 	@mkdir -p $(@D)

@@ -56,6 +56,9 @@ libfuzzer_works() {
 
 step "gcc: build" all CC=gcc
 tiers gcc "unit e2e contract+crash fuzz" CC=gcc
+# Half a minute of what may run for hours (tests/soak), and four of the mutations (tests/mutate).
+step "gcc: soak" soak CC=gcc SOAK_SECONDS=25 SOAK_PARTS=device
+step "gcc: mutations" mutate CC=gcc MUTATE=quick
 step "gcc, as little as can be: build" all CC=gcc WITH_YAML=no WITH_PLUGINS=no WITH_FS=no WITH_MEMORY=no
 step "clang: build" all CC=clang
 tiers clang "unit+contract" CC=clang
@@ -72,6 +75,12 @@ if out=$($make --no-print-directory CI=true check-symbols CC=gcc 2>&1); then
 else
 	echo "$out"
 	echo "symbols 0 1" >>"$TALLY"
+fi
+echo "== hardening"
+if $make --no-print-directory CI=true check-hardening CC=gcc && $make --no-print-directory CI=true check-hardening CC=clang; then
+	echo "hardening 1 0" >>"$TALLY"
+else
+	echo "hardening 0 1" >>"$TALLY"
 fi
 tiers "address, undefined" "unit contract+crash e2e" CC=gcc SANITIZE=address,undefined TEST_SECONDS=300
 # Older run-time libraries do not know where a kernel with much address randomisation puts things.

@@ -4,8 +4,8 @@
 # BUILD/corpus/NAME-crash-...: `PROGRAM FILE` repeats it. $FUZZ_SECONDS for each target, or, when that is empty, $FUZZ_RUNS.
 # The last line is the sum; $TALLY is a file that gets it too, with $TALLY_PREFIX before it.
 #
-# -m: nothing is fuzzed; the smallest inputs that reach all that the corpus has reached, CORPUS_KIB for each target at most,
-#     become tests/fuzz/corpus/NAME (`make fuzz-corpus`).
+# -m: nothing is fuzzed; of the smallest inputs that reach all that the corpus has reached, CORPUS_FILES and CORPUS_KIB for each
+#     target at most become tests/fuzz/corpus/NAME (`make fuzz-corpus`).
 set -u
 merge=
 if [ "${1:-}" = -m ]; then
@@ -54,7 +54,7 @@ fuzz() {
 	grep -a -E 'does not hold|ERROR|runtime error|SUMMARY|^    #[0-9] |Test unit written' "$log" | head -n 40 | sed 's/^/        /'
 }
 
-# The smallest first, as many as there is room for.
+# Of those that are not large some of each size, as many as there is room for: git keeps each for ever.
 take_small() {
 	local name=$1 from=$2 to=tests/fuzz/corpus/$1 left=$corpus_bytes size file
 	rm -rf "$to"
@@ -63,8 +63,9 @@ take_small() {
 		left=$((left - size))
 		[ $left -ge 0 ] || break
 		cp "$from/$file" "$to/$(printf '%.12s' "$file")"
-	done < <(find "$from" -type f -printf '%s %f\n' | sort -n)
-	echo "  corpus/$name: $(find "$to" -type f | wc -l) of $(find "$from" -type f | wc -l) inputs, $(du -sb --apparent-size "$to" | cut -f1) bytes"
+	done < <(find "$from" -type f -size -3 -printf '%s %f\n' | sort -n |
+		awk -v n="${CORPUS_FILES:-20}" '{ line[NR] = $0 } END { for (i = 1; i <= n && i <= NR; i++) print line[NR <= n ? i : int(i * NR / n)] }')
+	echo "  corpus/$name: $(find "$to" -type f | wc -l) of $(find "$from" -type f | wc -l) inputs, $(find "$to" -type f -printf '%s\n' | awk '{ s += $1 } END { print s + 0 }') bytes"
 }
 
 minimise() {

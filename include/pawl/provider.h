@@ -120,6 +120,7 @@ struct pawl_message {
 	enum pawl_message_if_exists if_exists;
 	int64_t at_ns, delay_ms; /* START, RAISE: not before this time (CLOCK_REALTIME), or so long after it is taken; 0 = at once */
 	const char *id;          /* message id: the same message seen again has the same id (I2); filled in on receive */
+	bool can_wait;           /* receive's callback may return 1: not now; it comes again with a later receive */
 	void *token;             /* the provider's; for ack and reject */
 };
 
@@ -212,6 +213,9 @@ struct pawl_provider_options {
 	bool pad_frames;            /* for media whose sectors are not written atomically: pad each frame to 4 KiB */
 	uint32_t watches_max;       /* directories watched at most; 0 = default */
 	uint64_t message_bytes_max; /* largest payload of a message; 0 = default */
+	uint32_t rejected_max;      /* dropped files that were refused and are kept, in each place; 0 = default */
+	uint64_t rejected_bytes_max; /* the same in bytes */
+	uint32_t read_group, drop_group, control_group; /* gids that may read, drop events, send messages; 0 = none */
 	bool allow_volatile;        /* do not refuse a hub on tmpfs */
 	const void *os;             /* struct os *, NULL = the real one (see src/os/os.h) */
 };
@@ -258,7 +262,8 @@ struct pawl_provider_ops {
 	/* Owner. poll_fd: readable when something may be there (-1: none, use pending()). receive calls back for each
 	 * message that was not given out yet; the message's memory lives until ack or reject. rescan: look everywhere,
 	 * not only where something was noticed. *again_ms (in: -1): when a message that is not complete yet wants
-	 * another look. */
+	 * another look. each returns 0, or, for one that can_wait, 1: as if it had not been given out. One that returns < 0
+	 * has not taken its message (no memory, storage trouble): it is given out again, later. */
 	int (*poll_fd)(struct pawl_provider *p);
 	int (*receive)(struct pawl_provider *p, bool rescan, int (*each)(void *arg, struct pawl_message *message), void *arg,
 	               int64_t *again_ms, struct pawl_error *err);

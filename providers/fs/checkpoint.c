@@ -195,7 +195,7 @@ static int rewrite_target(struct checkpoint_job *c, const struct checkpoint_targ
 		return there;
 	int rc = gather(c, t, path, o, &text);
 	if (rc == 0) {
-		int sys = os_replace_file(c->fs->os, c->fs->hub, path, text.data, text.len, 0644, true);
+		int sys = os_replace_file(c->fs->os, c->fs->hub, path, text.data, text.len, HUB_FILE_MODE, true);
 		if (sys < 0)
 			rc = err_sys(&c->err, -sys, "cannot write '%s' anew", path);
 	}

@@ -124,12 +124,12 @@ static int reserve(struct fs *fs, const struct pawl_record *r, struct history_fi
 	if (is_reserved(fs, r))
 		return 0;
 	snprintf(path, sizeof(path), "instances/%s", r->instance);
-	int rc = fs->os->mkdir(fs->os->self, fs->hub, path, 0755);
+	int rc = access_mkdir(fs, path, PLACE_PASS);
 	fs->instances_changed = true;
 	if (rc == 0) {
 		f->reserved = true;
 		snprintf(path, sizeof(path), "instances/%s/events", r->instance);
-		rc = fs->os->mkdir(fs->os->self, fs->hub, path, 0755);
+		rc = access_mkdir(fs, path, PLACE_DROPS);
 		f->reserved = rc != -EEXIST;
 	}
 	if (rc == -EEXIST)
@@ -243,11 +243,11 @@ static int spill_write(struct commit_job *c, const struct pawl_spill *s)
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "instances/%s", s->instance);
-	int rc = os->mkdir(os->self, c->fs->hub, path, 0755);
+	int rc = access_mkdir(c->fs, path, PLACE_PASS);
 	if (rc < 0 && rc != -EEXIST)
 		return err_sys(&c->err, -rc, "cannot make directory '%s'", path);
 	snprintf(path, sizeof(path), "instances/%s/%s", s->instance, s->name);
-	rc = os_replace_file(os, c->fs->hub, path, s->data, s->len, 0644, true);
+	rc = os_replace_file(os, c->fs->hub, path, s->data, s->len, HUB_FILE_MODE, true);
 	if (rc == 0)
 		rc = os_sync_dir(os, c->fs->hub, "instances");
 	return rc < 0 ? err_sys(&c->err, -rc, "cannot write payload file '%s'", path) : 0;

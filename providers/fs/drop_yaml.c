@@ -5,6 +5,8 @@
 #include <yaml.h>
 #endif
 
+const char drop_no_memory[] = "out of memory";
+
 #define DEPTH_MAX 64
 #define EVENTS_MAX 100000
 
@@ -28,12 +30,12 @@ const char *drop_yaml_check(const char *text, size_t len)
 	int depth = 0;
 
 	if (!yaml_parser_initialize(&parser))
-		return "out of memory";
+		return drop_no_memory;
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
 	for (int n = 0; !why && !end; n++) {
 		yaml_event_t event;
 		if (!yaml_parser_parse(&parser, &event)) {
-			why = "it is not valid YAML";
+			why = parser.error == YAML_MEMORY_ERROR ? drop_no_memory : "it is not valid YAML";
 			break;
 		}
 		depth += depth_change(event.type);

@@ -19,7 +19,9 @@
 #define EMPTY_NS 200000000ll
 #define FULL_BYTES 65536
 #define PARSE_PATIENCE_NS 60000000000ll
-#define REJECTED_MAX 1000 /* of one name */
+#define LOOKS_MAX 8192
+#define OTHERS_READ 04u
+#define OTHERS_WRITE 022u
 
 /* ---- names ---- */
 
@@ -103,43 +105,6 @@ static const char *parse_name(struct drop_name *d, const char *name, const char 
 	return text_is_type_name(slice_of(d->text)) ? NULL : "the orchestration name (up to the first dot) is not valid";
 }
 
-/* ---- refusing ---- */
-
-/* A name beside which there is room for the reason: neither may take the place of what was rejected before. */
-static void rejected_name(struct fs *fs, const char *dir, const char *into, const char *name, char *to)
-{
-	for (unsigned n = 0; n < REJECTED_MAX; n++) {
-		if (n == 0)
-			snprintf(to, PATH_SIZE, "%.200s/%s%.230s", dir, into, name);
-		else
-			snprintf(to, PATH_SIZE, "%.200s/%s%.230s.%u", dir, into, name, n);
-		if (!fs_exists(fs, "%s", to) && !fs_exists(fs, "%s.why", to))
-			break;
-	}
-}
-
-void drops_reject(struct fs *fs, const char *dir, const char *name, const char *why)
-{
-	const struct os *os = fs->os;
-	char from[PATH_SIZE], to[PATH_SIZE], note[PATH_SIZE + 8];
-
-	snprintf(to, sizeof(to), "%.240s/.rejected", dir);
-	/* a full disk may have no room for the directory; a hidden name in the same place needs none */
-	int made = os->mkdir(os->self, fs->hub, to, 0755);
-	const char *into = made < 0 && made != -EEXIST ? ".rejected-" : ".rejected/";
-	snprintf(from, sizeof(from), "%.240s/%.255s", dir, name);
-	rejected_name(fs, dir, into, name, to);
-	int rc = os->rename(os->self, fs->hub, from, fs->hub, to);
-	if (rc == -ENOENT)
-		return;
-	log_warning("'%s' is rejected: %s%s%s", from, why, rc < 0 ? "; and it cannot be moved aside: " : "", rc < 0 ? strerror(-rc) : "");
-	fs->stats.rejected++;
-	if (rc < 0)
-		return;
-	snprintf(note, sizeof(note), "%s.why", to);
-	(void)os_replace_file(os, fs->hub, note, why, strlen(why), 0644, false);
-}
-
 /* ---- is it complete? ---- */
 
 enum verdict { TAKE, WAIT, REJECT };
@@ -166,6 +131,8 @@ static int64_t seen_for(struct fs *fs, const char *path, const struct os_stat *s
 	if (l && l->st.size == st->size && l->st.mtime_ns == st->mtime_ns && l->st.ctime_ns == st->ctime_ns && l->st.ino == st->ino)
 		return now - l->at_ns;
 	if (!l) {
+		if (fs->mailbox->looks.count >= LOOKS_MAX)
+			return 0; /* it waits until there is room to remember it */
 		l = calloc(1, sizeof(*l));
 		if (!l || map_put(&fs->mailbox->looks, slice_of(path), l, NULL) < 0) {
 			free(l);
@@ -265,12 +232,33 @@ static int read_all(struct fs *fs, int fd, size_t size, char **out)
 	return 0;
 }
 
+/* Since it was read somebody may have put another in its place, or written it anew: that one is yet to be taken. Times may
+ * be set later by those who copy them, so they only say when to look closer. */
+bool drop_is_same(struct fs *fs, const char *path, const struct os_stat *was, uint32_t crc)
+{
+	struct os_stat st;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (fs->os->stat(fs->os->self, fs->hub, path, &st) < 0)
+		return true;
+	if (st.ino != was->ino || st.dev != was->dev || st.size != was->size)
+		return false;
+	if (st.mtime_ns == was->mtime_ns || os_read_file(fs->os, fs->hub, path, (size_t)was->size, &text, &len) < 0)
+		return true;
+	bool same = crc32c(0, text, len) == crc;
+	free(text);
+	return same;
+}
+
 /* ---- taking one file ---- */
 
 struct drop {
 	struct fs *fs;
+	int fd; /* of the directory: who may change what its name stands for changes nothing here */
 	const char *dir, *name;
 	char path[PATH_SIZE];
+	bool shared; /* others than we may make names in it */
 	struct drop_name parts;
 	struct os_stat st;
 	uint32_t crc; /* of the file as it is: part of its identity */
@@ -300,19 +288,41 @@ static enum verdict empty_verdict(struct drop *d)
 	return v;
 }
 
+/*
+ * A second name: `ln` of what somebody has, or the way of those who link and then unlink. But where others may drop, and
+ * the kernel lets them link what they may not read (fs.protected_hardlinks off), it may be the name of a secret, which
+ * we, who may read it, would write into a history. What everybody may read is none; anything else has two seconds to
+ * become the only name.
+ */
+static enum verdict links_verdict(struct drop *d)
+{
+	if (d->st.nlink > 2)
+		return refuse(d, "it has more than two hard links");
+	if (d->st.nlink < 2 || !d->shared || d->st.mode & OTHERS_READ)
+		return TAKE;
+	if (wait_for(d->fs, d->path, &d->st, STABLE_NS) == WAIT)
+		return WAIT;
+	return refuse(d, "it has a second name (a hard link), and not everybody may read it: copy it instead");
+}
+
 static enum verdict drop_read(struct drop *d, int fd)
 {
 	struct fs *fs = d->fs;
+	enum verdict v;
 
-	if (fs->os->stat_fd(fs->os->self, fd, &d->st) < 0)
+	int rc = fs->os->stat_fd(fs->os->self, fd, &d->st);
+	if (rc < 0) {
+		mailbox_look_failed(fs, "look at", d->path, rc);
 		return WAIT;
+	}
 	if (d->st.type != OS_FILE)
 		return refuse(d, "it is not a regular file");
-	if (d->st.nlink > 2)
-		return refuse(d, "it has more than two hard links");
+	v = links_verdict(d);
+	if (v != TAKE)
+		return v;
 	if (d->st.size > fs->options.message_bytes_max)
 		return refuse(d, "it is larger than the limit for a payload (drops.bytes_max)");
-	enum verdict v = ready(fs, d->path, fd, &d->st);
+	v = ready(fs, d->path, fd, &d->st);
 	if (v != TAKE)
 		return v;
 	/* before the wait: only the first scan knows what was there at the start */
@@ -321,8 +331,9 @@ static enum verdict drop_read(struct drop *d, int fd)
 	v = d->st.size == 0 ? empty_verdict(d) : TAKE;
 	if (v != TAKE)
 		return v;
-	int rc = read_all(fs, fd, (size_t)d->st.size, &d->text);
-	fs->mailbox->look_failed = fs->mailbox->look_failed || (rc < 0 && rc != -EAGAIN);
+	rc = read_all(fs, fd, (size_t)d->st.size, &d->text);
+	if (rc < 0 && rc != -EAGAIN)
+		mailbox_look_failed(fs, "read", d->path, rc);
 	if (rc < 0)
 		return WAIT;
 	d->crc = crc32c(0, d->text, (size_t)d->st.size);
@@ -330,7 +341,11 @@ static enum verdict drop_read(struct drop *d, int fd)
 	d->why = d->len ? parse_content(d->parts.ext, d->text, &d->len) : NULL;
 	if (!d->why)
 		return TAKE;
-	if (!map_get(&fs->mailbox->looks, slice_of(d->path)))
+	if (d->why == drop_no_memory) {
+		mailbox_look_failed(fs, "read", d->path, -ENOMEM);
+		return WAIT;
+	}
+	if (!map_get(&fs->mailbox->looks, slice_of(d->path)) && drops_may_say(fs))
 		log_notice("'%s': %s; waiting a minute for the rest", d->path, d->why);
 	return wait_for(fs, d->path, &d->st, PARSE_PATIENCE_NS) == TAKE ? REJECT : WAIT;
 }
@@ -338,7 +353,7 @@ static enum verdict drop_read(struct drop *d, int fd)
 static enum verdict drop_look(struct drop *d)
 {
 	struct fs *fs = d->fs;
-	int fd = fs->os->open(fs->os->self, fs->hub, d->path, OS_READ | OS_NONBLOCK, 0);
+	int fd = fs->os->open(fs->os->self, d->fd, d->name, OS_READ | OS_NONBLOCK, 0);
 
 	if (fd == -ENOENT)
 		return WAIT;
@@ -347,8 +362,7 @@ static enum verdict drop_look(struct drop *d)
 	if (fd == -EACCES || fd == -EPERM)
 		return refuse(d, "it is not readable for the runtime: permission denied");
 	if (fd < 0) {
-		log_warning("cannot open '%s': %s; it stays and is tried again", d->path, strerror(-fd));
-		fs->mailbox->look_failed = true;
+		mailbox_look_failed(fs, "open", d->path, fd);
 		return WAIT;
 	}
 	enum verdict v = drop_read(d, fd);
@@ -357,7 +371,7 @@ static enum verdict drop_look(struct drop *d)
 	return v;
 }
 
-static int drop_deliver(struct drop *d, char *names)
+static int drop_deliver(struct drop *d, char *names, struct pawl_error *err)
 {
 	struct letter l = { .dir = strdup(d->dir), .name = strdup(d->name) };
 	struct drop_name *p = &d->parts;
@@ -366,8 +380,8 @@ static int drop_deliver(struct drop *d, char *names)
 	/* one block: the payload, and behind it the names that the message points to */
 	char *block = realloc(d->text, d->len + 1 + names_len + TEXT_INSTANCE_ID_MAX + 1);
 	if (!l.dir || !l.name || !block) {
-		letter_clear(&l);
-		return PAWL_ENOMEM;
+		d->text = block ? block : d->text;
+		return mailbox_not_taken(d->fs, &l, PAWL_ENOMEM, err);
 	}
 	d->text = NULL;
 	l.text = block;
@@ -382,42 +396,66 @@ static int drop_deliver(struct drop *d, char *names)
 		instance = MOVED(instance);
 	}
 	l.message = (struct pawl_message){ .kind = p->is_start ? PAWL_MESSAGE_START : PAWL_MESSAGE_RAISE, .instance = instance,
-		.name = MOVED(p->event), .key = MOVED(p->key), .data = block, .len = d->len };
+		.name = MOVED(p->event), .key = MOVED(p->key), .data = block, .len = d->len, .can_wait = p->is_start };
 #undef MOVED
 	snprintf(l.id, sizeof(l.id), "f:%s", names);
 	snprintf(l.from, sizeof(l.from), "uid:%u", d->st.uid);
+	l.st = d->st;
+	l.crc = d->crc;
 	int rc = mailbox_deliver(d->fs, &l);
-	if (rc == PAWL_ENOMEM)
-		letter_clear(&l);
-	return rc;
+	return rc < 0 ? mailbox_not_taken(d->fs, &l, rc, err) : rc;
 }
 
-static int drop_take(struct fs *fs, const char *dir, const char *name, const char *instance)
+static int drop_take(struct drop *d, const char *instance, struct pawl_error *err)
 {
-	struct drop d = { .fs = fs, .dir = dir, .name = name };
+	struct fs *fs = d->fs;
 	char identity[80];
 	int rc = 0;
 
-	snprintf(d.path, sizeof(d.path), "%.250s/%.255s", dir, name);
-	d.why = parse_name(&d.parts, name, instance);
-	enum verdict v = d.why ? REJECT : drop_look(&d);
+	snprintf(d->path, sizeof(d->path), "%.250s/%.255s", d->dir, d->name);
+	d->why = parse_name(&d->parts, d->name, instance);
+	enum verdict v = d->why ? REJECT : drop_look(d);
 	if (v != WAIT)
-		forget_look(fs->mailbox, d.path);
+		forget_look(fs->mailbox, d->path);
 	if (v == REJECT)
-		drops_reject(fs, dir, name, d.why);
+		drops_reject(fs, d->dir, d->name, d->why);
 	if (v == TAKE) {
-		snprintf(identity, sizeof(identity), "%llu.%llu.%08x", (unsigned long long)d.st.ino, (unsigned long long)d.st.ctime_ns, d.crc);
-		rc = drop_deliver(&d, identity);
+		snprintf(identity, sizeof(identity), "%llu.%llu.%08x", (unsigned long long)d->st.ino, (unsigned long long)d->st.ctime_ns, d->crc);
+		rc = drop_deliver(d, identity, err);
 	}
-	free(d.text);
+	free(d->text);
 	return rc;
 }
 
 /* ---- a directory ---- */
 
+/*
+ * A directory may hold any number of files, and no turn may be long for that, nor memory grow. So of what is there a window
+ * is looked at, of that the oldest are taken, and not many before those taken earlier are in history and gone. In a
+ * directory with more than a window the order is one within the window.
+ */
+#define WINDOW 2048
+#define WINDOWS_MAX 64
+#define NEXT_WINDOW 2
+#define TURN_FILES 512
+#define TURN_BYTES (4u << 20)
+#define OUT_FILES 1024        /* of one directory: given out and not in history yet */
+#define OUT_BYTES (16u << 20) /* of all: from here on one at a time of each directory */
+
 struct dropped {
-	const char *name;
+	char *name;
 	int64_t ctime_ns;
+};
+
+struct window {
+	struct fs *fs;
+	const char *dir;
+	bool is_inbox, full;
+	size_t out; /* seen that are given out */
+	size_t count, cap;
+	struct dropped *items;
+	unsigned skip; /* of the candidates: those of windows before, none of which was ready */
+	bool no_memory;
 };
 
 static int by_age(const void *va, const void *vb)
@@ -429,40 +467,136 @@ static int by_age(const void *va, const void *vb)
 	return strcmp(a->name, b->name);
 }
 
-static size_t collect(struct fs *fs, const char *dir, const struct dir_names *n, struct dropped *out)
+/* While as many instances as may be are live, starts wait where they are. */
+static bool is_start_that_waits(const struct window *w, const char *name)
 {
+	const char *dot = w->is_inbox && w->fs->mailbox->starts_wait ? strchr(name, '.') : NULL;
+
+	return dot && strncmp(dot, ".start", 6) == 0 && (dot[6] == '\0' || dot[6] == '.');
+}
+
+static int window_add(void *arg, const char *name)
+{
+	struct window *w = arg;
+
+	if (is_unfinished(name) || is_start_that_waits(w, name))
+		return 0;
+	if (mailbox_has(w->fs->mailbox, w->dir, name)) {
+		w->out++;
+		return 0;
+	}
+	if (w->skip) {
+		w->skip--;
+		return 0;
+	}
+	if (w->count == WINDOW) {
+		w->full = true;
+		return 1;
+	}
+	if (w->count == w->cap) {
+		size_t cap = w->cap ? w->cap * 2 : 32;
+		struct dropped *grown = realloc(w->items, cap * sizeof(*grown));
+		if (!grown)
+			return w->no_memory = true;
+		w->items = grown;
+		w->cap = cap;
+	}
+	w->items[w->count].name = strdup(name);
+	w->no_memory = !w->items[w->count].name;
+	w->count += !w->no_memory;
+	return w->no_memory;
+}
+
+static void window_sort(struct window *w, int fd)
+{
+	const struct os *os = w->fs->os;
 	size_t count = 0;
 
-	for (size_t i = 0; i < n->count; i++) {
-		char path[PATH_SIZE];
+	for (size_t i = 0; i < w->count; i++) {
 		struct os_stat st;
-		if (is_unfinished(n->items[i]) || mailbox_has(fs->mailbox, dir, n->items[i]))
+		int rc = os->stat(os->self, fd, w->items[i].name, &st);
+		if (rc < 0) {
+			if (rc != -ENOENT)
+				mailbox_look_failed(w->fs, "look at", w->items[i].name, rc);
+			free(w->items[i].name);
 			continue;
-		snprintf(path, sizeof(path), "%.250s/%.255s", dir, n->items[i]);
-		if (fs->os->stat(fs->os->self, fs->hub, path, &st) == 0)
-			out[count++] = (struct dropped){ n->items[i], st.ctime_ns };
+		}
+		w->items[count] = w->items[i];
+		w->items[count++].ctime_ns = st.ctime_ns;
 	}
-	return count;
+	w->count = count;
+	if (count)
+		qsort(w->items, count, sizeof(w->items[0]), by_age); /* dropped first, delivered first */
+}
+
+/* How many may be taken now. */
+static size_t allowance(const struct window *w)
+{
+	size_t left = w->out < OUT_FILES ? OUT_FILES - w->out : 0;
+
+	if (w->fs->mailbox->letter_bytes >= OUT_BYTES)
+		left = w->out == 0;
+	return left < TURN_FILES ? left : TURN_FILES;
+}
+
+static bool is_shared(struct fs *fs, int fd)
+{
+	struct os_stat st;
+
+	return fs->os->stat_fd(fs->os->self, fd, &st) < 0 || st.uid != fs->os->uid(fs->os->self) || st.mode & OTHERS_WRITE;
+}
+
+/* 1: there is more, for another turn. */
+static int window_take(struct window *w, int fd, const char *instance, struct pawl_error *err)
+{
+	struct mailbox *m = w->fs->mailbox;
+	uint64_t accepted = w->fs->stats.accepted, rejected = w->fs->stats.rejected, bytes = m->letter_bytes;
+	size_t most = allowance(w), i = 0, done = 0;
+	bool shared = is_shared(w->fs, fd);
+	int rc = 0;
+
+	for (; i < w->count && done < most && rc >= 0 && m->letter_bytes < bytes + TURN_BYTES; i++) {
+		struct drop d = { .fs = w->fs, .fd = fd, .dir = w->dir, .name = w->items[i].name, .shared = shared };
+		if (is_start_that_waits(w, d.name))
+			continue;
+		rc = drop_take(&d, instance, err);
+		done = (size_t)(w->fs->stats.accepted - accepted + w->fs->stats.rejected - rejected);
+	}
+	if (done == 0 && w->full && i == w->count) /* none was ready: the next window */
+		return NEXT_WINDOW;
+	return rc < 0 ? rc : i < w->count || w->full;
+}
+
+static int window_of(struct window *w, int fd, const char *instance, struct pawl_error *err)
+{
+	int sys = w->fs->os->list(w->fs->os->self, fd, ".", window_add, w);
+	int rc = w->no_memory ? err_nomem(err) : sys < 0 ? err_sys(err, -sys, "cannot list '%s/%s'", w->fs->path, w->dir) : 0;
+
+	if (rc == 0) {
+		window_sort(w, fd);
+		rc = window_take(w, fd, instance, err);
+	}
+	for (size_t i = 0; i < w->count; i++)
+		free(w->items[i].name);
+	free(w->items);
+	return rc;
 }
 
 int drops_scan(struct fs *fs, const char *dir, const char *instance, struct pawl_error *err)
 {
-	struct dir_names n;
-	int rc = names_list(fs, dir, &n);
+	int fd = fs->os->open(fs->os->self, fs->hub, dir, OS_READ | OS_DIRECTORY, 0), rc = NEXT_WINDOW;
 
-	if (rc == -ENOENT || rc == -ENOTDIR)
-		rc = 0;
-	if (rc < 0)
-		rc = err_sys(err, -rc, "cannot list '%s/%s'", fs->path, dir);
-	struct dropped *d = n.count && rc == 0 ? calloc(n.count, sizeof(*d)) : NULL;
-	if (d) {
-		size_t count = collect(fs, dir, &n, d);
-		if (count)
-			qsort(d, count, sizeof(*d), by_age); /* dropped first, delivered first */
-		for (size_t i = 0; i < count && rc >= 0; i++)
-			rc = drop_take(fs, dir, d[i].name, instance);
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return 0;
+	if (fd < 0)
+		return err_sys(err, -fd, "cannot list '%s/%s'", fs->path, dir);
+	for (unsigned n = 0, skip = 0; rc == NEXT_WINDOW && n < WINDOWS_MAX; n++) {
+		bool starts = !fs->mailbox->starts_wait;
+		struct window w = { .fs = fs, .dir = dir, .is_inbox = !instance, .skip = skip };
+		rc = window_of(&w, fd, instance, err);
+		if (starts != fs->mailbox->starts_wait) /* else it was a window of starts, which are not in it any more */
+			skip += WINDOW;
 	}
-	free(d);
-	names_release(&n);
-	return rc;
+	fs->os->close(fs->os->self, fd);
+	return rc == NEXT_WINDOW ? 1 : rc;
 }

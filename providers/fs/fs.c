@@ -16,6 +16,10 @@ static void options_defaults(struct pawl_provider_options *o)
 		o->journal_segments = SEGMENTS_MAX / 2;
 	if (!o->watches_max)
 		o->watches_max = WATCHES_DEFAULT;
+	if (!o->rejected_max)
+		o->rejected_max = REJECTED_DEFAULT;
+	if (!o->rejected_bytes_max)
+		o->rejected_bytes_max = REJECTED_BYTES_DEFAULT;
 	if (!o->message_bytes_max)
 		o->message_bytes_max = MESSAGE_BYTES_DEFAULT;
 }

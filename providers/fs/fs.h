@@ -2,13 +2,14 @@
  * fs.h - the file system provider, inside view. What lies where on disk: docs/FORMAT.md.
  *
  *	hub.c        the directory: FORMAT, LOCK, what file system it is on
+ *	access.c     modes and groups
  *	journal.c    segments and frames: taking segments, writing one frame; journal_read.c: reading them all back
  *	overlay.c    what the journal says about each history, as a table (recovery, read-only readers, rewriting)
  *	histories.c  the history files: appended lazily, synced at a checkpoint
  *	commit.c     the commit protocol and its proof
  *	checkpoint.c maintenance: flush, sync, free segments
  *	recover.c    what happens at acquire
- *	mailbox.c    control messages and starts; drops.c: files that people and programs drop
+ *	mailbox.c    control messages and starts; drops.c: files that people and programs drop; drops_reject.c: what is refused
  *	queue*.c     the work queue (queue.h)
  *	instances.c  scan, read, archive, revive, purge, quarantine, notes
  *	prune.c      older executions, and what an instance takes; trash.c: giving back the space of what was removed
@@ -33,11 +34,18 @@
 #define SEGMENTS_MAX 64
 #define FRAME_AREA 4096u     /* frames begin here; the header's block is before it */
 #define PATH_SIZE 512
+/* Whatever the umask is. Others may pass through to where they are let in, not look around: an id is no secret, but a
+ * list of them is. Files are for the runtime's user and for a group that may read (access.c). */
+#define HUB_DIR_MODE 0751
+#define HUB_DIR_MODE_PRIVATE 0750
+#define HUB_FILE_MODE 0640
 #define HISTORY_FDS_MAX 256  /* history files kept open between write and sync */
 #define HISTORY_BYTES_MAX (256u << 20)
 #define WATCHES_DEFAULT 4096
 #define PURGED_BITS 4096
 #define MESSAGE_BYTES_DEFAULT (1u << 20)
+#define REJECTED_DEFAULT 1000
+#define REJECTED_BYTES_DEFAULT (16u << 20)
 
 /* ---- journal ---- */
 
@@ -109,6 +117,8 @@ struct journal_damage {
 #define JOURNAL_DAMAGE_TOLD 8 /* so many are told of one by one in the log */
 
 int journal_open(struct journal *j, bool create, struct pawl_error *err);
+/* What is read back is on the disk after this: whoever wrote it may have died in front of its sync. */
+int journal_sync_found(struct journal *j, struct pawl_error *err);
 void journal_close(struct journal *j);
 /* Make sure that a frame with so many payload bytes has a place: the active segment, or a free one becomes active.
  * PAWL_EBUSY when all are full. Writes nothing to existing frames. */
@@ -139,6 +149,8 @@ struct journal_text {
 	size_t count;
 	struct journal_record *records;
 	size_t record_count, record_cap;
+	struct journal_record *old; /* frames below the checkpoint, without a gap up to it: what must be in the histories */
+	size_t old_count;
 	struct journal_damage *damage;
 	size_t damage_count, damage_cap;
 	uint64_t lost_frames; /* gaps in the chain ... */
@@ -160,6 +172,7 @@ struct overlay_file {
 	uint64_t oldest_generation;
 	struct buf bytes;              /* of [first, end) */
 	bool gap;                      /* records are lost behind end */
+	bool ended;                    /* by the last record */
 	uint64_t reach;                /* where the last record ended, be it lost */
 };
 
@@ -177,9 +190,15 @@ struct overlay {
 	size_t damage_count; /* may be larger than the array: only counted then */
 	uint64_t lost_frames;
 	uint64_t max_lsn;
+	bool ends_only; /* files have no bytes */
 };
 
 int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err);
+/* The same, and in `synced` what a checkpoint has brought to the disk, as far as the journal still tells: no bytes, only
+ * where each file must reach. */
+int overlay_load_synced(struct overlay *o, struct overlay *synced, struct journal *j, struct pawl_error *err);
+/* With the bytes of what is checkpointed, too. */
+int overlay_load_all(struct overlay *o, struct journal *j, struct pawl_error *err);
 int overlay_build(struct overlay *o, const struct journal_text *t, struct pawl_error *err); /* of what was read already */
 void overlay_release(struct overlay *o);
 struct overlay_instance *overlay_find(struct overlay *o, const char *id);
@@ -217,6 +236,7 @@ struct fs {
 	struct os_stat lock_stat;
 	struct os_fs_info info;
 	bool owner, fenced, clean_before, same_boot;
+	bool look;                /* at what was synced before this boot: has the disk kept it? */
 	bool doubt;               /* a sync failed in this boot: the page cache shows more than the disk may have (I8) */
 	char boot_id[OS_BOOT_ID_SIZE];
 	struct journal journal;
@@ -235,6 +255,7 @@ struct fs {
 	uint64_t purged_bits[PURGED_BITS / 64]; /* ids (by checksum) whose removal may not be durable */
 	struct overlay overlay;   /* read-only use */
 	int64_t overlay_ns;       /* when it was read (boottime), 0 = never */
+	uint64_t shown_lsn, shown_generation; /* the newest frame that such a reader has synced */
 	struct trash {
 		uint64_t next;    /* name of the next thing in it */
 		bool there, removing;
@@ -261,9 +282,23 @@ int hub_open(struct fs *fs, struct pawl_error *err);
 int hub_lock(struct fs *fs, struct pawl_error *err);
 void hub_unlock(struct fs *fs, bool clean);
 int hub_check_fence(struct fs *fs, struct pawl_error *err);
+void hub_tell_looked(struct fs *fs); /* recovery has seen what the disk kept */
 void hub_tell_doubt(struct fs *fs); /* any thread: a sync has failed; for whoever starts next in this boot */
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
+bool hub_lock_is_good(const char *text, size_t len); /* what LOCK has */
 bool hub_was_stopped(struct fs *fs); /* the last owner has told that it stopped well */
+
+/* access.c: all directories of a hub are made by it. -errno */
+enum hub_place {
+	PLACE_PASS,    /* others may pass through to what they know the name of */
+	PLACE_READ,    /* for who may read */
+	PLACE_DROPS,   /* for who may drop */
+	PLACE_CONTROL, /* for who may send */
+};
+enum hub_place access_place(const char *name); /* of a directory at the top */
+int access_mkdir(struct fs *fs, const char *path, enum hub_place place);
+int access_give(struct fs *fs, const char *path, enum hub_place place); /* one that is there, where a group is named for it */
+int access_settle(struct fs *fs, struct pawl_error *err); /* owner: all that are there */
 
 /* histories.c */
 struct history_file *histories_get(struct fs *fs, const char *id, uint64_t execution, struct pawl_error *err, int *rc);
@@ -324,6 +359,7 @@ int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, bool newer, st
 int fs_measure(struct pawl_provider *p, const char *id, struct pawl_extent *out, struct pawl_error *err);
 /* Which directory it is in; -ENOENT when in none. path: PATH_SIZE bytes. */
 int instance_home(struct fs *fs, const char *id, char *path);
+int instance_home_error(struct pawl_error *err, const char *id, int rc); /* what that answered */
 
 /* trash.c */
 void trash_open(struct fs *fs);                  /* owner: what an earlier run has left */

@@ -364,6 +364,9 @@ static int repair(struct checking *c)
 	size_t len = 0;
 
 	struct os_stat st;
+	f->list = &r.before;
+	fsck_check_lock(f);
+	f->list = NULL;
 	if (f->os->stat(f->os->self, f->fs->hub, "LOCK", &st) == 0 && st.type != OS_FILE) /* nobody can have that locked */
 		(void)lost_move(&f->lost, "LOCK", "it was no file");
 	/* LOCK says how the last runtime has stopped, which its next one has to know: it is put back */
@@ -373,7 +376,8 @@ static int repair(struct checking *c)
 	if (rc == 0)
 		rc = mend(c, &r);
 	fsck_unload_journal(f);
-	if (f->fs->lock_fd >= 0 && lock && !f->fs->clean_before && f->os->truncate(f->os->self, f->fs->lock_fd, 0) == 0)
+	bool as_it_was = lock && !f->fs->clean_before && hub_lock_is_good(lock, len);
+	if (f->fs->lock_fd >= 0 && as_it_was && f->os->truncate(f->os->self, f->fs->lock_fd, 0) == 0)
 		(void)f->os->pwrite(f->os->self, f->fs->lock_fd, lock, len, 0);
 	hub_unlock(f->fs, f->fs->clean_before && rc == 0);
 	snprintf(f->sum->kept, sizeof(f->sum->kept), "%s", f->lost.dir);
@@ -414,8 +418,9 @@ static int open_hub(struct fsck *f)
 	int format = hub_read_format(fs, &why);
 	if (format == PAWL_ENOTFOUND)
 		(void)err_set(&why, format, "'%s' is not a hub: it has no FORMAT", f->o->hub);
-	int whose = look_at_journal(f, id);
-	bool known = format == 0 || (format == PAWL_ECORRUPT || format == PAWL_ENOTFOUND || format == PAWL_EIO || format == PAWL_EINVALID);
+	struct os_stat st;
+	int whose = look_at_journal(f, id), sys = f->os->stat(f->os->self, fs->hub, "FORMAT", &st);
+	bool known = format == 0 || format == PAWL_ECORRUPT || format == PAWL_ENOTFOUND || (sys == 0 && st.type != OS_FILE);
 	if (!known || (format < 0 && whose <= 0)) {
 		*f->err = why;
 		return format;
@@ -450,6 +455,8 @@ int fsck_run(const struct fsck_options *o, struct fsck_summary *summary, struct 
 	if (rc == 0)
 		rc = o->repair ? repair(c) : check_all(c, NULL, true);
 	fsck_unload_journal(f);
+	queue_close(fs);
+	journal_close(&fs->journal); /* of a recovery that failed */
 	map_release(&fs->files);
 	fs_free(fs);
 	free(c);

@@ -1,5 +1,6 @@
 /* fsck_found.c - findings: noting, comparing, telling. */
 #include "fsck_impl.h"
+#include <errno.h>
 #include <stdlib.h>
 
 static struct found *list_grow(struct found_list *list)
@@ -91,6 +92,21 @@ void found_release(struct found_list *list)
 {
 	free(list->items);
 	*list = (struct found_list){ NULL, 0, 0 };
+}
+
+bool fsck_is_no_file(int rc)
+{
+	return rc == -EISDIR || rc == -ELOOP || rc == -EINVAL || rc == -ENXIO || rc == -ENOTDIR;
+}
+
+bool fsck_is_there(struct fsck *f, const char *path)
+{
+	struct os_stat st;
+	int rc = f->os->stat(f->os->self, f->fs->hub, path, &st);
+
+	if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR)
+		found_add(f, FSCK_DAMAGE, "unreadable", path, "cannot look at it: %s", strerror(-rc));
+	return rc != -ENOENT && rc != -ENOTDIR;
 }
 
 int found_tell(struct fsck *f, struct found *x, enum fsck_outcome outcome)

@@ -62,7 +62,6 @@ static int read_file(struct checked *c)
 	char *text = NULL;
 	size_t len = 0;
 	int rc = os_read_file(c->f->os, c->f->fs->hub, c->path, HISTORY_BYTES_MAX, &text, &len);
-	struct found *x = NULL;
 
 	if (rc == 0 || rc == -ENOENT) {
 		c->text = (struct buf){ text, len, text ? len + 1 : 0, false };
@@ -71,12 +70,10 @@ static int read_file(struct checked *c)
 	}
 	if (rc == -ENOMEM)
 		return err_nomem(c->f->err);
-	if (rc == -EISDIR || rc == -ELOOP || rc == -EINVAL || rc == -ENXIO)
-		x = add(c, FSCK_DAMAGE, "history-not-file", FSCK_NOWHERE, 0, "it is not a regular file");
+	if (fsck_is_no_file(rc))
+		found_repair(add(c, FSCK_DAMAGE, "history-not-file", FSCK_NOWHERE, 0, "it is not a regular file"), ACT_SET_ASIDE, false, "set it aside");
 	else
-		x = add(c, FSCK_DAMAGE, "unreadable", FSCK_NOWHERE, 0, strerror(-rc));
-	if (x && rc != -EIO)
-		found_repair(x, ACT_SET_ASIDE, false, "set it aside");
+		(void)add(c, FSCK_DAMAGE, "unreadable", FSCK_NOWHERE, 0, strerror(-rc));
 	return 0;
 }
 
@@ -266,9 +263,13 @@ static int check_payload(struct checked *c, const struct event *e)
 	int rc = sum_file(f, path, &len, &crc);
 	if (rc == -ENOMEM)
 		return err_nomem(f->err);
-	if (rc < 0)
+	if (rc < 0 && rc != -ENOENT && !fsck_is_no_file(rc)) {
+		found_add(f, FSCK_DAMAGE, "unreadable", path, "%s, and line %llu of execution %llu names it", strerror(-rc), (unsigned long long)e->seq,
+			(unsigned long long)c->execution);
+		c->bad = true;
+	} else if (rc < 0)
 		x = found_add(f, FSCK_DAMAGE, "payload-missing", path, "%s, and line %llu of execution %llu names it",
-			rc == -ENOENT ? "it is not there" : strerror(-rc), (unsigned long long)e->seq, (unsigned long long)c->execution);
+			rc == -ENOENT ? "it is not there" : "it is not a regular file", (unsigned long long)e->seq, (unsigned long long)c->execution);
 	else if (len != e->data_len || crc != e->data_crc)
 		x = found_add(f, FSCK_DAMAGE, "payload-differs", path, "%s, not what line %llu of execution %llu names",
 			len != e->data_len ? "its length is another" : "its checksum is another", (unsigned long long)e->seq, (unsigned long long)c->execution);

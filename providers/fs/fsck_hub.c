@@ -6,18 +6,19 @@
 #define SMALL_FILE 4096
 #define WRITABLE_BY_ALL 002u
 #define WRITABLE_BY_OTHERS 022u
+#define STICKY 01000u
 
 static const struct {
 	const char *name;
 	bool needed, may_be_open; /* others may write there */
 	unsigned mode;
 } dirs[] = {
-	{ "journal", true, false, 0755 },
-	{ "instances", true, false, 0755 },
-	{ "inbox", true, true, 0755 },
+	{ "journal", true, false, HUB_DIR_MODE_PRIVATE },
+	{ "instances", true, false, HUB_DIR_MODE },
+	{ "inbox", true, true, HUB_DIR_MODE_PRIVATE },
 	{ "control", true, false, 0700 },
-	{ "archive", true, false, 0755 },
-	{ "work", false, true, 0755 },
+	{ "archive", true, false, HUB_DIR_MODE_PRIVATE },
+	{ "work", false, true, HUB_DIR_MODE },
 	{ "lost+found", false, false, 0700 },
 };
 #define DIR_COUNT (sizeof(dirs) / sizeof(dirs[0]))
@@ -25,8 +26,9 @@ static const struct {
 void fsck_check_mode(struct fsck *f, const char *path, const struct os_stat *st)
 {
 	struct os_stat hub;
-	/* what is in control/ is obeyed; a group may be let into other places */
-	uint32_t wrong = st->mode & (strcmp(path, "control") == 0 ? WRITABLE_BY_OTHERS : WRITABLE_BY_ALL);
+	/* what is in control/ is obeyed: a group is let in by the configuration, which makes it sticky, or not at all */
+	bool obeyed = strcmp(path, "control") == 0 && !(st->mode & STICKY);
+	uint32_t wrong = st->mode & (obeyed ? WRITABLE_BY_OTHERS : WRITABLE_BY_ALL);
 
 	if (wrong) {
 		struct found *x = found_add(f, FSCK_WARNING, "mode", path, "its mode is %04o: %s may write there", st->mode & 07777u,
@@ -86,7 +88,8 @@ static void check_format(struct fsck *f)
 		x = found_add(f, FSCK_DAMAGE, "format", "FORMAT", "cannot read it: %s", strerror(-rc));
 	else if (len != strlen(wanted) || memcmp(text, wanted, len) != 0)
 		x = found_add(f, FSCK_WARNING, "format", "FORMAT", "it is not as pawl writes it, though it can be read");
-	found_repair(x, ACT_FORMAT, false, "write it anew; the hub's id is that of the journal");
+	if (f->format_bad || rc == 0)
+		found_repair(x, ACT_FORMAT, false, "write it anew; the hub's id is that of the journal");
 	if (x && rc == 0)
 		x->f.offset = first_difference(text, len, wanted, strlen(wanted));
 	if (f->os->stat(f->os->self, f->fs->hub, "FORMAT", &st) == 0 && st.type == OS_FILE)
@@ -94,27 +97,7 @@ static void check_format(struct fsck *f)
 	free(text);
 }
 
-/* Its text is for people, and for clients that want to know who is there: nothing is lost with it. */
-static bool lock_is_good(const char *text, size_t len)
-{
-	int pid, end = 0;
-	unsigned long long ticks;
-	char boot[37], word[8] = "";
-
-	if (len == 0)
-		return true;
-	if (sscanf(text, "pid %d\nstart %llu\nboot %36[0-9a-f-]%n", &pid, &ticks, boot, &end) < 3 || strlen(boot) != 36)
-		return false;
-	const char *rest = text + end;
-	if (sscanf(rest, "\n%7s", word) == 1 && strcmp(word, "clean") != 0 && strcmp(word, "doubt") != 0)
-		return false;
-	/* exactly as it is written: white space and all */
-	char again[256];
-	snprintf(again, sizeof(again), "pid %d\nstart %llu\nboot %s\n%s\n", pid, ticks, boot, word);
-	return strlen(again) == len && memcmp(again, text, len) == 0;
-}
-
-static void check_lock(struct fsck *f)
+void fsck_check_lock(struct fsck *f)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -126,8 +109,9 @@ static void check_lock(struct fsck *f)
 	int rc = os_read_file(f->os, f->fs->hub, "LOCK", SMALL_FILE, &text, &len);
 	if (rc < 0) {
 		x = found_add(f, FSCK_DAMAGE, "lock", "LOCK", "cannot read it: %s: no runtime can start", strerror(-rc));
-		found_repair(x, ACT_SET_ASIDE, false, "set it aside");
-	} else if (!lock_is_good(text, len) && !f->owner) {
+		if (fsck_is_no_file(rc))
+			found_repair(x, ACT_SET_ASIDE, false, "set it aside");
+	} else if (!hub_lock_is_good(text, len) && !f->owner) {
 		x = found_add(f, FSCK_WARNING, "lock", "LOCK", "it does not say who has the hub: the next start writes it anew");
 		found_repair(x, ACT_REMOVE, false, "write it anew");
 		if (x)
@@ -165,7 +149,7 @@ int fsck_check_hub(struct fsck *f, const char *name)
 	if (f->os->stat_fd(f->os->self, f->fs->hub, &st) == 0)
 		fsck_check_mode(f, ".", &st);
 	check_format(f);
-	check_lock(f);
+	fsck_check_lock(f);
 	for (size_t i = 0; i < DIR_COUNT; i++)
 		check_dir(f, i);
 	for (size_t i = 0; i < n.count; i++)

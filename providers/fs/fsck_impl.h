@@ -85,6 +85,12 @@ bool found_same(const struct found *a, const struct found *b);
 bool found_has(const struct found_list *list, const struct found *found);
 int found_copy(struct found_list *list, const struct found *found); /* 0 or PAWL_ENOMEM */
 void found_release(struct found_list *list);
+/*
+ * Is that how reading something fails that is no regular file? All other failures are the disk's, or the machine's: what
+ * cannot be read now may be whole, so nothing is ever repaired because of them.
+ */
+bool fsck_is_no_file(int rc);
+bool fsck_is_there(struct fsck *f, const char *path); /* when nobody can tell: yes, and a finding */
 int found_tell(struct fsck *f, struct found *found, enum fsck_outcome outcome); /* counts, and calls the caller's each */
 
 /* the checks: 0, or PAWL_E... when something could not be checked at all */
@@ -94,6 +100,7 @@ int fsck_check_instance(struct fsck *f, const char *id);
 int fsck_check_places(struct fsck *f, const char *name); /* what is beside the instances */
 int fsck_check_mail(struct fsck *f, const char *name);
 int fsck_check_work(struct fsck *f, const char *name);
+void fsck_check_lock(struct fsck *f);
 int fsck_load_journal(struct fsck *f);
 void fsck_unload_journal(struct fsck *f);
 /* Who may write there, and whose it is. */

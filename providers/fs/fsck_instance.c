@@ -101,7 +101,8 @@ static void check_start(struct fsck *f, const struct fsck_place *p, const char *
 		x = found_add(f, FSCK_DAMAGE, "envelope", path, "the start cannot be read: %s", strerror(-rc));
 	if (x && rc == 0)
 		x->f.offset = 0;
-	found_repair(x, ACT_SET_ASIDE, true, "set it aside; the id is free again");
+	if (why || fsck_is_no_file(rc))
+		found_repair(x, ACT_SET_ASIDE, true, "set it aside; the id is free again");
 	free(text);
 }
 
@@ -224,7 +225,7 @@ static void check_marks(struct fsck *f, const struct fsck_place *p, bool good)
 		free(why);
 	}
 	snprintf(path, sizeof(path), "%.400s/DAMAGED", p->home);
-	if (!fs_exists(f->fs, "%s", path))
+	if (!fsck_is_there(f, path))
 		return;
 	why = NULL;
 	(void)os_read_file(f->os, f->fs->hub, path, NOTE_BYTES, &why, &len);
@@ -261,7 +262,8 @@ static bool has_history(struct fsck *f, const char *home)
 	struct dir_names n;
 	bool found = false;
 
-	(void)names_list(f->fs, home, &n);
+	bool known = names_list(f->fs, home, &n) == 0;
+	found = !known; /* it is not the one that goes */
 	for (size_t i = 0; i < n.count && !found; i++)
 		found = history_number(n.items[i], ".history") != 0;
 	names_release(&n);
@@ -271,10 +273,34 @@ static bool has_history(struct fsck *f, const char *home)
 /* One of the two has what the id is; the other one goes. */
 static void check_twice(struct fsck *f, const char *live, const char *archived)
 {
-	bool keep_live = has_history(f, live) || !has_history(f, archived);
+	bool keep_live = has_history(f, live) || !has_history(f, archived); /* of two, the live one is the newer */
 	struct found *x = found_add(f, FSCK_DAMAGE, "instance-twice", keep_live ? archived : live, "the same instance is in '%s', too", keep_live ? live : archived);
 
 	found_repair(x, ACT_SET_ASIDE, true, "set it aside");
+}
+
+/* What there must be besides, of one that is good. */
+static void check_rest(struct fsck *f, const struct fsck_place *p)
+{
+	char path[PATH_SIZE];
+	struct found *x;
+
+	if (p->ended && !p->archived)
+		found_repair(found_add(f, FSCK_NOTE, "ended", p->home, "it has ended, and is not in the archive yet"), ACT_ARCHIVE, false, "move it there");
+	snprintf(path, sizeof(path), "%.400s/events", p->home);
+	if (p->newest && !p->archived && !fsck_is_there(f, path)) {
+		x = found_add(f, FSCK_WARNING, "directory-missing", path, "there is no such directory: no event can be dropped");
+		found_repair(x, ACT_MAKE_DIR, false, "make it");
+		if (x)
+			x->at = HUB_DIR_MODE_PRIVATE;
+	}
+	snprintf(path, sizeof(path), "%.400s/start", p->home);
+	if (!p->newest && !fsck_is_there(f, path)) {
+		x = found_add(f, FSCK_NOTE, "instance-empty", p->home, "it has no history and no start: its first commit did not come about, or it is lost");
+		found_repair(x, ACT_SET_ASIDE, false, "set it aside");
+		if (x)
+			x->moving = true;
+	}
 }
 
 static int check_home(struct fsck *f, struct fsck_place *p)
@@ -297,23 +323,8 @@ static int check_home(struct fsck *f, struct fsck_place *p)
 		check_name(f, p, o, n.items[i]);
 	if (rc == 0)
 		check_marks(f, p, damages(f, from) == 0);
-	bool good = rc == 0 && damages(f, from) == 0;
-	if (good && p->ended && !p->archived)
-		found_repair(found_add(f, FSCK_NOTE, "ended", p->home, "it has ended, and is not in the archive yet"), ACT_ARCHIVE, false, "move it there");
-	if (good && p->newest && !p->archived && !fs_exists(f->fs, "%s/events", p->home)) {
-		char path[PATH_SIZE];
-		snprintf(path, sizeof(path), "%.400s/events", p->home);
-		struct found *x = found_add(f, FSCK_WARNING, "directory-missing", path, "there is no such directory: no event can be dropped");
-		found_repair(x, ACT_MAKE_DIR, false, "make it");
-		if (x)
-			x->at = 0755;
-	}
-	if (good && !p->newest && !fs_exists(f->fs, "%s/start", p->home)) {
-		struct found *x = found_add(f, FSCK_NOTE, "instance-empty", p->home, "it has no history and no start: its first commit did not come about, or it is lost");
-		found_repair(x, ACT_SET_ASIDE, false, "set it aside");
-		if (x)
-			x->moving = true;
-	}
+	if (rc == 0 && damages(f, from) == 0)
+		check_rest(f, p);
 	names_release(&n);
 	return rc;
 }

@@ -53,6 +53,22 @@ static void check_header(struct fsck *f, const struct segment *s)
 		x->f.offset = s->header == HEADER_FOREIGN ? 48 : 0;
 }
 
+/* The header has a block of its own, and what is left of that is zeros. */
+static void check_block(struct fsck *f, const struct segment *s, const char *text)
+{
+	char path[PATH_SIZE];
+	size_t at = HEADER_SIZE, end = s->size < FRAME_AREA ? (size_t)s->size : FRAME_AREA;
+
+	while (at < end && text[at] == '\0')
+		at++;
+	if (at >= end)
+		return;
+	segment_file(path, s->number);
+	struct found *x = found_add(f, FSCK_NOTE, "journal-block", path, "behind the header is something that pawl does not write, and does not read");
+	if (x)
+		x->f.offset = at;
+}
+
 static void check_segment(struct fsck *f, const struct segment *s, const char *text)
 {
 	char path[PATH_SIZE];
@@ -63,9 +79,10 @@ static void check_segment(struct fsck *f, const struct segment *s, const char *t
 		f->sum->frames += s->frames;
 	}
 	check_header(f, s);
+	check_block(f, s, text);
 	segment_file(path, s->number);
-	if (s->header == HEADER_GOOD && s->frames == 0 && s->size < FRAME_AREA)
-		found_add(f, FSCK_NOTE, "journal-short", path, "it has %llu bytes: it was being made when the power went", (unsigned long long)s->size);
+	if (s->header != HEADER_GOOD && s->size < FRAME_AREA)
+		found_add(f, FSCK_NOTE, "journal-short", path, "it has %llu bytes: it was being made when the power went, or has lost all", (unsigned long long)s->size);
 	if (s->header == HEADER_GOOD && get64(text + 32) > s->size) {
 		struct found *x = found_add(f, FSCK_WARNING, "journal-short", path, "it has %llu bytes of %llu", (unsigned long long)s->size,
 			(unsigned long long)get64(text + 32));
@@ -87,6 +104,24 @@ static bool is_blocked(const struct fsck *f, unsigned number)
 	return false;
 }
 
+/* The header is of an earlier use than the frames. */
+static void check_lost_header(struct fsck *f, unsigned number)
+{
+	const struct segment *s = f->journal->segments;
+	char path[PATH_SIZE];
+
+	while (s < f->journal->segments + SEGMENTS_MAX - 1 && (s->state == SEGMENT_NONE || s->number != number))
+		s++;
+	segment_file(path, number);
+	struct found *x = found_add(f, FSCK_WARNING, "journal-header", path, "its header is older than its frames: the disk has not kept one that it had synced");
+	if (is_checkpointed(f, s))
+		found_repair(x, ACT_SET_ASIDE, false, "set it aside");
+	else
+		found_repair(x, ACT_RECOVER, false, "bring all to the histories, then set it aside");
+	if (x)
+		x->f.offset = 0;
+}
+
 static void check_damage(struct fsck *f, const struct journal_damage *d)
 {
 	char path[PATH_SIZE];
@@ -98,6 +133,10 @@ static void check_damage(struct fsck *f, const struct journal_damage *d)
 	if (is_blocked(f, d->segment)) {
 		x = found_add(f, FSCK_DAMAGE, "journal-not-file", path, "it is not a regular file: frames that were in it are lost");
 		found_repair(x, ACT_SET_ASIDE, false, "set it aside");
+		return;
+	}
+	if (d->before_lsn == 0 && d->offset == 0) {
+		check_lost_header(f, d->segment);
 		return;
 	}
 	x = found_add(f, covered ? FSCK_WARNING : FSCK_DAMAGE, "journal-frame", path, "%llu bytes are no good frame, and good ones follow%s",
@@ -193,7 +232,12 @@ int fsck_load_journal(struct fsck *f)
 	*j = (struct journal){ .os = f->os, .hub = f->fs->hub };
 	memcpy(j->hub_id, f->fs->journal.hub_id, sizeof(j->hub_id));
 	/* where there is no such directory, that is told by the check of the hub */
-	int rc = fs_is_dir(f->fs, "journal") ? journal_open(j, false, f->err) : 0;
+	struct os_stat st;
+	int sys = f->os->stat(f->os->self, f->fs->hub, "journal", &st), rc = 0;
+	if (sys < 0 && sys != -ENOENT)
+		rc = err_sys(f->err, -sys, "cannot look at '%s/journal'", f->o->hub);
+	else if (sys == 0 && st.type == OS_DIR)
+		rc = journal_open(j, false, f->err);
 	if (rc == 0)
 		rc = journal_read(j, &f->text, f->err);
 	if (rc == 0)

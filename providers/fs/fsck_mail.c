@@ -20,7 +20,8 @@ static void check_envelope(struct fsck *f, const char *name)
 		x = found_add(f, FSCK_DAMAGE, "envelope", path, "the message cannot be taken: %s", why);
 	else if (rc < 0 && rc != -ENOENT)
 		x = found_add(f, FSCK_DAMAGE, "envelope", path, "the message cannot be read: %s", strerror(-rc));
-	found_repair(x, ACT_SET_ASIDE, true, "set it aside");
+	if (why || fsck_is_no_file(rc))
+		found_repair(x, ACT_SET_ASIDE, true, "set it aside");
 	if (x)
 		x->f.offset = why ? 0 : FSCK_NOWHERE;
 	if (f->os->stat(f->os->self, f->fs->hub, path, &st) == 0 && st.type == OS_FILE)
@@ -68,9 +69,9 @@ static void check_item(struct fsck *f, const char *path)
 
 	if (len < 0 || !target_parse(target, &t))
 		x = found_add(f, FSCK_NOTE, "work-entry", path, "it is no item of the work queue: it is left alone");
-	else if (!fs_exists(f->fs, "instances/%s/work/%llu", t.instance, (unsigned long long)t.seq)) {
-		x = found_add(f, FSCK_NOTE, "work-link", path, "it leads to 'instances/%s/work/%llu', which is not there", t.instance,
-			(unsigned long long)t.seq);
+	else {
+		snprintf(target, sizeof(target), "instances/%s/work/%llu", t.instance, (unsigned long long)t.seq);
+		x = fsck_is_there(f, target) ? NULL : found_add(f, FSCK_NOTE, "work-link", path, "it leads to '%s', which is not there", target);
 		found_repair(x, ACT_REMOVE, false, "remove it");
 	}
 	if (x)

@@ -22,11 +22,28 @@ static int sync_above(struct fsck *f, const char *path)
 
 /* ---- histories level with the journal ---- */
 
+/* The configuration is the runtime's: its segments stay as they are. */
+static void keep_sizes(struct fsck *f)
+{
+	struct journal *j = &f->fs->journal;
+	uint64_t size = UINT64_MAX;
+
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		const struct segment *s = &f->journal->segments[i];
+		if (s->state != SEGMENT_NONE && s->size >= SEGMENT_BYTES_MIN && s->size < size)
+			size = s->size;
+	}
+	if (size != UINT64_MAX)
+		j->segment_bytes = size & ~(uint64_t)4095;
+	j->segment_count = f->journal->used > 2 ? f->journal->used : 2;
+}
+
 /* As a start of the runtime does it; then the disk is told that nothing in the journal is needed any more. */
 int fsck_recover(struct fsck *f)
 {
 	struct fs *fs = f->fs;
 
+	keep_sizes(f);
 	fsck_unload_journal(f);
 	int rc = fs_acquire(&fs->provider, f->err);
 	if (rc < 0) { /* which has let go of the lock */
@@ -36,6 +53,7 @@ int fsck_recover(struct fsck *f)
 	rc = fs_checkpoint_now(fs, f->err);
 	if (rc == 0)
 		rc = journal_tell_checkpoint(&fs->journal, f->err);
+	queue_close(fs);
 	mailbox_close(fs);
 	histories_release(fs);
 	map_init(&fs->files);
@@ -61,7 +79,7 @@ static int cut(struct fsck *f, const struct found *x)
 	if (rc == 0)
 		rc = sys_error(f, lost_copy(&f->lost, x->operand, x->what), "keep a copy of", x->operand);
 	if (rc == 0 && x->at < len)
-		rc = sys_error(f, os_replace_file(f->os, f->fs->hub, x->operand, text, (size_t)x->at, 0644, true), "cut", x->operand);
+		rc = sys_error(f, os_replace_file(f->os, f->fs->hub, x->operand, text, (size_t)x->at, HUB_FILE_MODE, true), "cut", x->operand);
 	free(text);
 	return rc;
 }
@@ -74,12 +92,15 @@ static int cut_torn(struct fsck *f, const struct found *x)
 	int rc = read_all(f, x->operand, &text, &len);
 
 	snprintf(torn, sizeof(torn), "%s.torn", x->operand);
-	if (rc == 0 && fs_exists(f->fs, "%s", torn))
+	int earlier = rc == 0 ? fs_look(f->fs, f->err, "%s", torn) : 0;
+	if (earlier < 0)
+		rc = earlier;
+	if (earlier > 0)
 		rc = sys_error(f, lost_move(&f->lost, torn, "of an earlier cut"), "set aside", torn);
 	if (rc == 0 && x->at < len)
-		rc = sys_error(f, os_replace_file(f->os, f->fs->hub, torn, text + x->at, len - (size_t)x->at, 0644, true), "write", torn);
+		rc = sys_error(f, os_replace_file(f->os, f->fs->hub, torn, text + x->at, len - (size_t)x->at, HUB_FILE_MODE, true), "write", torn);
 	if (rc == 0 && x->at < len)
-		rc = sys_error(f, os_replace_file(f->os, f->fs->hub, x->operand, text, (size_t)x->at, 0644, true), "cut", x->operand);
+		rc = sys_error(f, os_replace_file(f->os, f->fs->hub, x->operand, text, (size_t)x->at, HUB_FILE_MODE, true), "cut", x->operand);
 	free(text);
 	return rc;
 }

@@ -290,9 +290,9 @@ bool history_tail_is_good(struct fs *fs, const struct history_file *f, uint64_t 
 
 /* ---- writing ---- */
 
-static int make_dir(struct fs *fs, const char *path, struct pawl_error *err)
+static int make_dir(struct fs *fs, const char *path, enum hub_place place, struct pawl_error *err)
 {
-	int rc = fs->os->mkdir(fs->os->self, fs->hub, path, 0755);
+	int rc = access_mkdir(fs, path, place);
 
 	return rc < 0 && rc != -EEXIST ? err_sys(err, -rc, "cannot make directory '%s'", path) : 0;
 }
@@ -302,7 +302,7 @@ int instance_make_dirs(struct fs *fs, const char *id, bool archived, struct pawl
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "%s/%s", home(archived), id);
-	int rc = make_dir(fs, path, err);
+	int rc = make_dir(fs, path, PLACE_PASS, err);
 	if (archived)
 		fs->archive_changed = true;
 	else
@@ -310,7 +310,7 @@ int instance_make_dirs(struct fs *fs, const char *id, bool archived, struct pawl
 	if (rc < 0 || archived)
 		return rc; /* nobody drops events on an instance that has ended */
 	snprintf(path, sizeof(path), "instances/%s/events", id);
-	return make_dir(fs, path, err);
+	return make_dir(fs, path, PLACE_DROPS, err);
 }
 
 /* Bytes behind the last good line are kept for whoever wants to look, not thrown away (I6). */
@@ -323,7 +323,7 @@ static int file_cut(struct fs *fs, struct history_file *f, struct pawl_error *er
 	snprintf(torn, sizeof(torn), "%s.torn", path);
 	int rc = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, &text, &len);
 	if (rc == 0 && len > f->flushed)
-		rc = os_replace_file(fs->os, fs->hub, torn, text + f->flushed, len - (size_t)f->flushed, 0644, false);
+		rc = os_replace_file(fs->os, fs->hub, torn, text + f->flushed, len - (size_t)f->flushed, HUB_FILE_MODE, false);
 	free(text);
 	if (rc == 0)
 		rc = fs->os->truncate(fs->os->self, f->fd, f->flushed);
@@ -344,9 +344,9 @@ static int file_open(struct fs *fs, struct history_file *f, struct pawl_error *e
 	if (rc < 0)
 		return rc;
 	file_path(path, f);
-	f->fd = fs->os->open(fs->os->self, fs->hub, path, flags, 0644);
+	f->fd = fs->os->open(fs->os->self, fs->hub, path, flags, HUB_FILE_MODE);
 	if (f->fd == -ENOENT && !f->made && instance_make_dirs(fs, f->id, f->archived, err) == 0)
-		f->fd = fs->os->open(fs->os->self, fs->hub, path, flags, 0644);
+		f->fd = fs->os->open(fs->os->self, fs->hub, path, flags, HUB_FILE_MODE);
 	if (f->fd < 0)
 		return err_sys(err, -f->fd, "cannot open history '%s'", path);
 	fs->open_fds++;

@@ -73,7 +73,7 @@ int hub_make_dirs(struct fs *fs, struct pawl_error *err)
 	bool made = false;
 
 	for (size_t i = 0; i < HUB_DIR_COUNT; i++) {
-		int rc = fs->os->mkdir(fs->os->self, fs->hub, hub_dirs[i], strcmp(hub_dirs[i], "control") == 0 ? 0700 : 0755);
+		int rc = access_mkdir(fs, hub_dirs[i], access_place(hub_dirs[i]));
 		if (rc < 0 && rc != -EEXIST)
 			return err_sys(err, -rc, "cannot make '%s/%s'", fs->path, hub_dirs[i]);
 		made = made || rc == 0;
@@ -188,7 +188,7 @@ int hub_open_dir(struct fs *fs, struct pawl_error *err)
 
 	fs->hub = os->open_root(os->self, fs->path);
 	if (fs->hub == -ENOENT && fs->options.create) {
-		int rc = os->mkdir(os->self, OS_CWD, fs->path, 0755);
+		int rc = os->mkdir(os->self, OS_CWD, fs->path, HUB_DIR_MODE);
 		if (rc < 0 && rc != -EEXIST)
 			return err_sys(err, -rc, "cannot make the hub '%s'", fs->path);
 		fs->hub = os->open_root(os->self, fs->path);
@@ -236,6 +236,7 @@ static int check_place(struct fs *fs, struct pawl_error *err)
 /* What LOCK says behind the owner's identity. */
 #define WORD_CLEAN "clean"
 #define WORD_DOUBT "doubt"
+#define WORD_LOOK "look" /* the first recovery after a boot is not through */
 
 static void read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 {
@@ -250,6 +251,26 @@ static void read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 	if (sscanf(text, "pid %d\nstart %llu\nboot %36[0-9a-f-]\n%7s", &id->pid, &ticks, id->boot_id, word) >= 3)
 		id->start_ticks = ticks;
 	free(text);
+}
+
+/* As write_owner has it, white space and all? Its text is for people and clients: nothing is lost with it. */
+bool hub_lock_is_good(const char *text, size_t len)
+{
+	static const char *const words[] = { "", WORD_CLEAN, WORD_DOUBT, WORD_LOOK };
+	struct os_process_id id;
+	unsigned long long ticks;
+	char again[256];
+
+	if (len == 0)
+		return true;
+	if (sscanf(text, "pid %d\nstart %llu\nboot %36[0-9a-f-]", &id.pid, &ticks, id.boot_id) < 3 || strlen(id.boot_id) != 36)
+		return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		snprintf(again, sizeof(again), "pid %d\nstart %llu\nboot %s\n%s\n", id.pid, ticks, id.boot_id, words[i]);
+		if (strlen(again) == len && memcmp(again, text, len) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int write_owner(struct fs *fs, const char *word)
@@ -324,7 +345,7 @@ int hub_lock(struct fs *fs, struct pawl_error *err)
 	rc = fs->os->boot_id(fs->os->self, fs->boot_id);
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot read the boot id");
-	fs->lock_fd = fs->os->open(fs->os->self, fs->hub, "LOCK", OS_READ | OS_WRITE | OS_CREATE, 0644);
+	fs->lock_fd = fs->os->open(fs->os->self, fs->hub, "LOCK", OS_READ | OS_WRITE | OS_CREATE, HUB_FILE_MODE);
 	if (fs->lock_fd < 0)
 		return err_sys(err, -fs->lock_fd, "cannot open '%s/LOCK'", fs->path);
 	rc = lock_take(fs, err);
@@ -333,7 +354,8 @@ int hub_lock(struct fs *fs, struct pawl_error *err)
 		fs->same_boot = strcmp(before.boot_id, fs->boot_id) == 0;
 		fs->clean_before = strcmp(word, WORD_CLEAN) == 0;
 		fs->doubt = fs->same_boot && strcmp(word, WORD_DOUBT) == 0;
-		int sys = write_owner(fs, fs->doubt ? WORD_DOUBT : "");
+		fs->look = !fs->same_boot || strcmp(word, WORD_LOOK) == 0;
+		int sys = write_owner(fs, fs->doubt ? WORD_DOUBT : fs->look ? WORD_LOOK : "");
 		if (sys >= 0 && fs->clean_before) /* the mark must not be found again after a power cut in this run */
 			sys = fs->os->sync_data(fs->os->self, fs->lock_fd);
 		if (sys < 0)
@@ -355,6 +377,15 @@ void hub_tell_doubt(struct fs *fs)
 
 	if (rc < 0)
 		log_warning("cannot write '%s/LOCK': %s", fs->path, strerror(-rc));
+}
+
+void hub_tell_looked(struct fs *fs)
+{
+	int rc = fs->doubt ? 0 : write_owner(fs, "");
+
+	if (rc < 0)
+		log_warning("cannot write '%s/LOCK': %s", fs->path, strerror(-rc));
+	fs->look = rc < 0;
 }
 
 void hub_unlock(struct fs *fs, bool clean)

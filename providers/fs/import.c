@@ -58,7 +58,7 @@ static int write_file(struct fs *fs, const char *stage, const char *name, const 
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "%.300s/%.80s", stage, name);
-	int fd = os->open(os->self, fs->hub, path, OS_WRITE | OS_CREATE | OS_EXCL, 0644);
+	int fd = os->open(os->self, fs->hub, path, OS_WRITE | OS_CREATE | OS_EXCL, HUB_FILE_MODE);
 	int rc = fd < 0 ? fd : 0;
 	if (rc == 0 && len)
 		rc = (int)os->pwrite(os->self, fd, data, len, 0);
@@ -76,10 +76,10 @@ static int make_stage(struct fs *fs, const char *stage, bool live, struct pawl_e
 	int rc = os_remove_tree(os, fs->hub, stage, STAGE_TREE_DEPTH);
 
 	if (rc == 0 || rc == -ENOENT)
-		rc = os->mkdir(os->self, fs->hub, stage, 0755);
+		rc = access_mkdir(fs, stage, PLACE_PASS);
 	snprintf(path, sizeof(path), "%.300s/events", stage);
 	if (rc == 0 && live)
-		rc = os->mkdir(os->self, fs->hub, path, 0755);
+		rc = access_mkdir(fs, path, PLACE_DROPS);
 	return rc < 0 ? err_sys(err, -rc, "cannot make directory '%s'", stage) : 0;
 }
 

@@ -114,6 +114,29 @@ int fs_scan(struct pawl_provider *p, bool archived, int (*each)(void *arg, const
 
 /* ---- read ---- */
 
+/*
+ * The newest frame may be in the page cache only: its owner is at syncing it. Who reads it here tells others, so it has to be
+ * on the disk first (I1). All before it are: a frame is not written before the one in front of it is synced.
+ */
+static int sync_shown(struct fs *fs, const struct journal *j, struct pawl_error *err)
+{
+	const struct segment *newest = NULL;
+
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		const struct segment *s = &j->segments[i];
+		if (s->state != SEGMENT_NONE && s->last_lsn > 0 && (!newest || s->last_lsn > newest->last_lsn))
+			newest = s;
+	}
+	if (!newest || (newest->last_lsn == fs->shown_lsn && newest->generation == fs->shown_generation))
+		return 0;
+	int rc = fs->os->sync_data(fs->os->self, newest->fd);
+	if (rc < 0 && rc != -EROFS && rc != -EINVAL) /* these: nobody writes there */
+		return err_sys(err, -rc, "cannot sync 'journal/%u.segment', and what is not on the disk is not told: try again", newest->number);
+	fs->shown_lsn = newest->last_lsn;
+	fs->shown_generation = newest->generation;
+	return 0;
+}
+
 /* The overlay for a reader that is not the owner, read anew when it is old. */
 static int read_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err)
 {
@@ -133,6 +156,8 @@ static int read_overlay(struct fs *fs, struct overlay **out, struct pawl_error *
 	int rc = journal_open(j, false, err);
 	if (rc == 0) {
 		rc = overlay_load(&fs->overlay, j, err);
+		if (rc == 0 && (rc = sync_shown(fs, j, err)) < 0)
+			overlay_release(&fs->overlay);
 		journal_close(j);
 	}
 	free(j);
@@ -160,12 +185,24 @@ static int find_newest(void *arg, const char *name)
 /* Which directory it is in; -ENOENT when in none. An archive rename may happen between two looks of a reader. */
 int instance_home(struct fs *fs, const char *id, char *path)
 {
+	struct os_stat st;
+
 	for (int look = 0; look < 3; look++) {
 		snprintf(path, PATH_SIZE, "%s/%s", look % 2 ? "archive" : "instances", id);
-		if (fs_is_dir(fs, path))
+		int rc = fs->os->stat(fs->os->self, fs->hub, path, &st);
+		if (rc == 0 && st.type == OS_DIR)
 			return 0;
+		if (rc < 0 && rc != -ENOENT) /* that it is not there would be a lie */
+			return rc;
 	}
 	return -ENOENT;
+}
+
+int instance_home_error(struct pawl_error *err, const char *id, int rc)
+{
+	if (rc == -ENOENT)
+		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	return err_sys(err, -rc, "cannot look for instance '%s'", id);
 }
 
 static int newest_execution(struct fs *fs, const char *id, const char *home, uint64_t *execution, struct pawl_error *err)
@@ -242,8 +279,9 @@ static int read_once(struct fs *fs, const char *id, uint64_t execution, struct b
 	/* The journal first: lines that move from it into the file while we read are then seen in one of the two. */
 	int rc = fs->owner ? 0 : read_overlay(fs, &o, err);
 
-	if (rc == 0 && instance_home(fs, id, home) < 0)
-		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	int sys = rc == 0 ? instance_home(fs, id, home) : 0;
+	if (sys < 0)
+		return instance_home_error(err, id, sys);
 	uint64_t newest = execution;
 	if (rc == 0 && execution == 0)
 		rc = newest_execution(fs, id, home, &newest, err);
@@ -285,8 +323,9 @@ int fs_read_spill(struct pawl_provider *p, const char *id, const char *name, cha
 		return rc;
 	if (!text_is_version(slice_of(name)) || name[0] == '.')
 		return err_set(err, PAWL_EINVALID, "payload file name '%.80s' is not valid", name);
-	if (instance_home(fs, id, home) < 0)
-		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	int sys = instance_home(fs, id, home);
+	if (sys < 0)
+		return instance_home_error(err, id, sys);
 	snprintf(path, sizeof(path), "%.300s/%.64s", home, name);
 	rc = os_read_file(fs->os, fs->hub, path, HISTORY_BYTES_MAX, out, len);
 	return rc < 0 ? err_sys(err, -rc, "cannot read payload file '%s'", path) : 0;
@@ -526,9 +565,9 @@ static int write_note(struct fs *fs, const char *id, const char *name, const cha
 		return rc;
 	note_path(path, home, name);
 	if (text && durable)
-		return os_replace_file(fs->os, fs->hub, path, text, strlen(text), 0644, false);
+		return os_replace_file(fs->os, fs->hub, path, text, strlen(text), HUB_FILE_MODE, false);
 	if (text)
-		return os_put_file(fs->os, fs->hub, path, text, strlen(text), 0644);
+		return os_put_file(fs->os, fs->hub, path, text, strlen(text), HUB_FILE_MODE);
 	rc = fs->os->unlink(fs->os->self, fs->hub, path);
 	return rc == -ENOENT ? 0 : rc;
 }

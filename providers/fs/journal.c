@@ -50,7 +50,7 @@ static int segment_create(struct journal *j, unsigned number, uint64_t size, str
 	char path[PATH_SIZE];
 
 	segment_path(path, number);
-	int fd = j->os->open(j->os->self, j->hub, path, OS_READ | OS_WRITE | OS_CREATE | OS_TRUNC, 0600);
+	int fd = j->os->open(j->os->self, j->hub, path, OS_READ | OS_WRITE | OS_CREATE | OS_TRUNC, HUB_FILE_MODE);
 	if (fd < 0)
 		return err_sys(err, -fd, "cannot create journal segment '%s'", path);
 	int rc = segment_fill(j->os, fd, size);
@@ -381,6 +381,8 @@ static int list_segment(void *arg, const char *name)
 
 	if (!dot || strcmp(dot, ".segment") != 0 || text_parse_u64(slice_make(name, (size_t)(dot - name)), &number) < 0)
 		return 0;
+	if (name[0] == '0' && dot - name > 1) /* "00.segment" is not ours, and would be 0.segment a second time */
+		return 0;
 	if (number < 1000000 && list->count < SEGMENTS_MAX)
 		list->numbers[list->count++] = (unsigned)number;
 	return 0;
@@ -442,6 +444,16 @@ int journal_open(struct journal *j, bool create, struct pawl_error *err)
 	if (rc < 0)
 		journal_close(j);
 	return rc;
+}
+
+int journal_sync_found(struct journal *j, struct pawl_error *err)
+{
+	int rc = os_sync_dir(j->os, j->hub, "journal");
+
+	for (unsigned i = 0; rc >= 0 && i < SEGMENTS_MAX; i++)
+		if (j->segments[i].state != SEGMENT_NONE)
+			rc = j->os->sync_data(j->os->self, j->segments[i].fd);
+	return rc < 0 ? err_sys(err, -rc, "cannot sync the journal that was found") : 0;
 }
 
 void journal_close(struct journal *j)

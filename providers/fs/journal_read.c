@@ -168,7 +168,7 @@ static int segment_frames(struct segment *s, const char *text, size_t len, struc
 		at += frame_size(h.align, h.len);
 		at = (at + 7) & ~(size_t)7;
 	}
-	s->pos = at;
+	s->pos = at < len ? at : len; /* a file that was cut may lack the last frame's padding */
 	return 0;
 }
 
@@ -203,6 +203,25 @@ static bool segment_guess_salt(const char *text, size_t len, uint64_t *salt)
 	return false;
 }
 
+/*
+ * A good header, but the first frame is of another use of the segment. Of an earlier one: then the header says that it need not
+ * be there. If it does not say so, it is older than the frames: their own header, which was synced before the first of
+ * them, is not on the disk.
+ */
+static bool segment_lost_header(struct segment *s, const char *text, size_t len)
+{
+	struct frame_head h;
+	uint64_t salt;
+
+	if (len < FRAME_AREA + FRAME_HEAD)
+		return false;
+	salt = get64(text + FRAME_AREA + 8);
+	if (salt == s->salt || !frame_parse(text + FRAME_AREA, len - FRAME_AREA, salt, &h) || h.lsn < s->checkpoint)
+		return false;
+	s->salt = salt;
+	return true;
+}
+
 static int segment_read(struct journal *j, struct segment *s, struct journal_text *t, struct pawl_error *err)
 {
 	char *text = malloc((size_t)s->size + 1), **blocks = realloc(t->blocks, (t->count + 1) * sizeof(*blocks));
@@ -217,6 +236,7 @@ static int segment_read(struct journal *j, struct segment *s, struct journal_tex
 	ssize_t n = j->os->pread(j->os->self, s->fd, text, (size_t)s->size, 0);
 	if (n < 0)
 		return err_sys(err, (int)-n, "cannot read journal segment %u", s->number);
+	memset(text + n, 0, (size_t)s->size - (size_t)n); /* it may have become shorter since it was opened */
 	s->last_lsn = s->generation = s->pos = s->checkpoint = s->frames = 0;
 	s->header = header_parse(text, (size_t)n, j, s);
 	if (s->header == HEADER_FOREIGN) {
@@ -228,6 +248,8 @@ static int segment_read(struct journal *j, struct segment *s, struct journal_tex
 		 * and replaying them changes nothing; or damaged later. In each case the first good frame tells the salt. */
 		if (!segment_guess_salt(text, (size_t)n, &s->salt))
 			return 0;
+	} else if (segment_lost_header(s, text, (size_t)n) && text_add_damage(t, s->number, 0, FRAME_AREA, 0) < 0) {
+		return err_nomem(err);
 	}
 	if (s->checkpoint > t->checkpoint_lsn)
 		t->checkpoint_lsn = s->checkpoint;
@@ -254,28 +276,69 @@ static void text_add_lost(struct journal_text *t, uint64_t from, uint64_t to)
 	t->lost_frames += to - from;
 }
 
-/* Keep what counts: not below the checkpoint; of two frames with one lsn (the first one's sync had failed) the newer. */
-static void text_settle(struct journal_text *t)
+/* Of two frames with one lsn (the sync of the first had failed) the newer one counts. */
+static void text_newest_only(struct journal_text *t)
 {
 	size_t kept = 0;
-	uint64_t previous = 0;
+
+	for (size_t i = 0; i < t->record_count; i++) {
+		struct journal_record r = t->records[i];
+		while (kept > 0 && t->records[kept - 1].lsn == r.lsn && t->records[kept - 1].generation < r.generation)
+			kept--;
+		t->records[kept++] = r;
+	}
+	t->record_count = kept;
+}
+
+/* Frames that are missing in front of those that count, and between them. The first of all has lsn 1. */
+static void text_count_lost(struct journal_text *t)
+{
+	uint64_t next = t->checkpoint_lsn ? t->checkpoint_lsn : 1;
+
+	for (size_t i = 0; i < t->record_count; i++) {
+		if (t->records[i].lsn > next)
+			text_add_lost(t, next, t->records[i].lsn);
+		next = t->records[i].lsn + 1;
+	}
+}
+
+/*
+ * The frames below the checkpoint that are still there, without a gap up to it. All that came after them is known, so they
+ * say what the checkpoint must have brought to the disk.
+ */
+static int text_take_old(struct journal_text *t, size_t first)
+{
+	uint64_t lsn = t->checkpoint_lsn;
+	size_t from = first;
+
+	for (; from > 0 && t->records[from - 1].lsn + 1 >= lsn && !t->records[from - 1].lost; from--)
+		lsn = t->records[from - 1].lsn;
+	t->old_count = first - from;
+	if (!t->old_count)
+		return 0;
+	t->old = malloc(t->old_count * sizeof(t->old[0]));
+	if (!t->old)
+		return PAWL_ENOMEM;
+	memcpy(t->old, t->records + from, t->old_count * sizeof(t->old[0]));
+	return 0;
+}
+
+/* Keep what counts: what is not below the checkpoint. */
+static int text_settle(struct journal_text *t)
+{
+	size_t first = 0;
 
 	if (t->record_count > 0)
 		qsort(t->records, t->record_count, sizeof(t->records[0]), record_order);
-	for (size_t i = 0; i < t->record_count; i++) {
-		struct journal_record *r = &t->records[i];
-		if (r->lsn < t->checkpoint_lsn)
-			continue;
-		while (kept > 0 && t->records[kept - 1].lsn == r->lsn && t->records[kept - 1].generation < r->generation)
-			kept--;
-		if (previous && r->lsn > previous + 1)
-			text_add_lost(t, previous + 1, r->lsn);
-		previous = r->lsn;
-		t->records[kept++] = *r;
-	}
-	if (kept > 0 && t->checkpoint_lsn > 0 && t->records[0].lsn > t->checkpoint_lsn)
-		text_add_lost(t, t->checkpoint_lsn, t->records[0].lsn);
-	t->record_count = kept;
+	text_newest_only(t);
+	while (first < t->record_count && t->records[first].lsn < t->checkpoint_lsn)
+		first++;
+	int rc = text_take_old(t, first);
+	t->record_count -= first;
+	if (first)
+		memmove(t->records, t->records + first, t->record_count * sizeof(t->records[0]));
+	text_count_lost(t);
+	return rc;
 }
 
 int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *err)
@@ -289,14 +352,13 @@ int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *e
 			continue;
 		int rc = segment_read(j, &j->segments[i], t, err);
 		if (rc < 0)
-			return rc;
+			return rc == PAWL_ENOMEM ? err_nomem(err) : rc;
 	}
 	size_t block = 0;
 	for (unsigned i = 0; i < SEGMENTS_MAX; i++)
 		if (j->segments[i].state != SEGMENT_NONE && segment_tail(&j->segments[i], t->blocks[block++], t) < 0)
 			return err_nomem(err);
-	text_settle(t);
-	return 0;
+	return text_settle(t) < 0 ? err_nomem(err) : 0;
 }
 
 int journal_whose(struct journal *j, uint8_t id[16])
@@ -326,6 +388,7 @@ void journal_text_release(struct journal_text *t)
 		free(t->blocks[i]);
 	free(t->blocks);
 	free(t->records);
+	free(t->old);
 	free(t->damage);
 	*t = (struct journal_text){ 0 };
 }

@@ -18,6 +18,11 @@
 #define ENVELOPE_HEAD_MAX 4096
 #define NO_MEMORY "out of memory"
 #define LOOK_AGAIN_MS 10000 /* behind a failure to read */
+#define CONTROL_TURN 256    /* taken in one turn */
+#define CONTROL_OUT 2048    /* given out and not in history yet */
+#define MORE_MIN_MS 1       /* pause before the next turn of a flood; doubled while nothing comes back */
+#define MORE_MAX_MS 1000
+#define STARTS_AGAIN_MS 1000
 
 static const char *const kind_names[] = {
 	[PAWL_MESSAGE_START] = "start", [PAWL_MESSAGE_RAISE] = "raise", [PAWL_MESSAGE_SUSPEND] = "suspend",
@@ -165,19 +170,21 @@ static int send_start(struct fs *fs, const struct pawl_message *m, const struct 
 	struct os_stat own;
 	int rc;
 
-	if (fs_exists(fs, "archive/%s", m->instance))
-		return exists_error(m->instance, true, err);
-	if (fs_exists(fs, "instances/%s", m->instance))
-		return exists_error(m->instance, false, err);
+	rc = fs_look(fs, err, "archive/%s", m->instance);
+	if (rc != 0)
+		return rc < 0 ? rc : exists_error(m->instance, true, err);
+	rc = fs_look(fs, err, "instances/%s", m->instance);
+	if (rc != 0)
+		return rc < 0 ? rc : exists_error(m->instance, false, err);
 	snprintf(aside, sizeof(aside), "instances/.start-%s", id);
 	snprintf(to, sizeof(to), "instances/%s", m->instance);
-	rc = os->mkdir(os->self, fs->hub, aside, 0755);
+	rc = access_mkdir(fs, aside, PLACE_PASS);
 	snprintf(path, sizeof(path), "%s/events", aside);
 	if (rc == 0)
-		rc = os->mkdir(os->self, fs->hub, path, 0755);
+		rc = access_mkdir(fs, path, PLACE_DROPS);
 	snprintf(path, sizeof(path), "%s/start", aside);
 	if (rc == 0)
-		rc = os_replace_file(os, fs->hub, path, text->data, text->len, 0600, true);
+		rc = os_replace_file(os, fs->hub, path, text->data, text->len, HUB_FILE_MODE, true);
 	if (rc == 0)
 		rc = os->stat(os->self, fs->hub, aside, &own);
 	if (rc == 0)
@@ -214,7 +221,7 @@ static int send_control(struct fs *fs, const struct buf *text, const char *id, s
 
 	if (rc >= 0) {
 		snprintf(path, sizeof(path), "control/%020llu-%s", (unsigned long long)(now > last ? now : last + 1), id);
-		rc = os_replace_file(fs->os, fs->hub, path, text->data, text->len, 0600, true);
+		rc = os_replace_file(fs->os, fs->hub, path, text->data, text->len, HUB_FILE_MODE, true);
 	}
 	return rc < 0 ? err_sys(err, -rc, "cannot write into '%s/control'%s", fs->path, rc == -ENOSPC || rc == -EDQUOT ? " (make room, for instance in instances/*/work and archive/*/work)" : "") : 0;
 }
@@ -288,28 +295,37 @@ int fs_send(struct pawl_provider *p, const struct pawl_message *m, struct pawl_e
 
 /* ---- reading envelopes ---- */
 
-static const char *take_text(struct arena *a, struct slice s)
-{
-	struct slice copy = arena_copy(a, s);
+/* What the head of an envelope says. */
+struct head {
+	struct arena arena;
+	uint64_t bytes;
+	uint32_t crc;
+	bool payload, no_memory;
+};
 
+static const char *take_text(struct head *h, struct slice s)
+{
+	struct slice copy = arena_copy(&h->arena, s);
+
+	h->no_memory = h->no_memory || (s.data && !copy.data);
 	return copy.data && strlen(copy.data) == copy.len ? copy.data : NULL;
 }
 
-static void envelope_member(struct letter *l, struct slice key, const struct json_value *v, struct arena *a, uint64_t *bytes, uint32_t *crc, bool *payload)
+static void envelope_member(struct letter *l, struct slice key, const struct json_value *v, struct head *h)
 {
 	struct pawl_message *m = &l->message;
 	uint64_t n;
 
 	if (slice_is(key, "instance"))
-		m->instance = take_text(a, v->text);
+		m->instance = take_text(h, v->text);
 	else if (slice_is(key, "name"))
-		m->name = take_text(a, v->text);
+		m->name = take_text(h, v->text);
 	else if (slice_is(key, "version"))
-		m->version = take_text(a, v->text);
+		m->version = take_text(h, v->text);
 	else if (slice_is(key, "key"))
-		m->key = take_text(a, v->text);
+		m->key = take_text(h, v->text);
 	else if (slice_is(key, "reason"))
-		m->reason = take_text(a, v->text);
+		m->reason = take_text(h, v->text);
 	else if (slice_is(key, "id") && v->text.len < sizeof(l->id) - 2)
 		snprintf(l->id, sizeof(l->id), "m:%.*s", SLICE_FMT(v->text));
 	else if (slice_is(key, "at"))
@@ -317,9 +333,9 @@ static void envelope_member(struct letter *l, struct slice key, const struct jso
 	else if (slice_is(key, "delay_ms"))
 		m->delay_ms = text_parse_u64(v->text, &n) == 0 && n <= INT64_MAX ? (int64_t)n : -1;
 	else if (slice_is(key, "bytes"))
-		*payload = text_parse_u64(v->text, bytes) == 0;
-	else if (slice_is(key, "crc32c") && text_parse_hex32(v->text, crc) < 0)
-		*crc = 0;
+		h->payload = text_parse_u64(v->text, &h->bytes) == 0;
+	else if (slice_is(key, "crc32c") && text_parse_hex32(v->text, &h->crc) < 0)
+		h->crc = 0;
 	for (size_t i = 0; slice_is(key, "kind") && i < KIND_COUNT; i++)
 		if (slice_is(v->text, kind_names[i]))
 			m->kind = (enum pawl_message_kind)i;
@@ -361,35 +377,43 @@ static int letter_keep(struct letter *l, const char *payload, size_t len)
 static const char *envelope_parse(struct letter *l, const char *text, size_t len)
 {
 	const char *lf = memchr(text, '\n', len < ENVELOPE_HEAD_MAX ? len : ENVELOPE_HEAD_MAX), *why = NULL;
+	struct head h = { .bytes = 0 };
 	struct json_reader r;
 	struct json_value v;
 	struct slice key;
-	struct arena a;
-	uint64_t bytes = 0;
-	uint32_t crc = 0;
-	bool payload = false;
 	int rc;
 
 	if (!lf)
 		return "not an envelope: it has no head line";
 	l->message.kind = (enum pawl_message_kind)KIND_COUNT;
-	arena_init(&a, 64 * 1024);
-	rc = json_open(&r, slice_make(text, (size_t)(lf - text)), '{', &a);
+	arena_init(&h.arena, 64 * 1024); /* more than any head needs: that it is full means that there is no memory */
+	rc = json_open(&r, slice_make(text, (size_t)(lf - text)), '{', &h.arena);
 	while (rc >= 0 && (rc = json_next(&r, &key, &v)) > 0)
-		envelope_member(l, key, &v, &a, &bytes, &crc, &payload);
+		envelope_member(l, key, &v, &h);
 	const char *data = lf + 1;
 	size_t left = len - (size_t)(data - text);
-	if (rc < 0 || l->message.kind == (enum pawl_message_kind)KIND_COUNT || !l->id[0])
-		why = "not an envelope: its head does not parse";
-	else if (payload && (left != bytes || crc32c(0, data, left) != crc))
-		why = "the payload is not what was sent: length or checksum differ";
-	else if (letter_keep(l, payload ? data : NULL, left) < 0)
+	if (h.no_memory || rc == PAWL_ENOMEM)
 		why = NO_MEMORY;
-	arena_release(&a);
+	else if (rc < 0 || l->message.kind == (enum pawl_message_kind)KIND_COUNT || !l->id[0])
+		why = "not an envelope: its head does not parse";
+	else if (h.payload && (left != h.bytes || crc32c(0, data, left) != h.crc))
+		why = "the payload is not what was sent: length or checksum differ";
+	else if (letter_keep(l, h.payload ? data : NULL, left) < 0)
+		why = NO_MEMORY;
+	arena_release(&h.arena);
 	return why;
 }
 
 /* ---- given out, acked, rejected ---- */
+
+void mailbox_look_failed(struct fs *fs, const char *verb, const char *path, int rc)
+{
+	struct mailbox *m = fs->mailbox;
+
+	if (!m->look_told)
+		log_warning("cannot %s '%s': %s; it stays and is tried again", verb, path, strerror(-rc));
+	m->look_failed = m->look_told = true;
+}
 
 static void letter_path(char *path, const char *dir, const char *name)
 {
@@ -412,11 +436,35 @@ void letter_clear(struct letter *l)
 	*l = (struct letter){ .dir = NULL };
 }
 
+static void letter_free(struct fs *fs, struct letter *l)
+{
+	char path[PATH_SIZE];
+
+	letter_path(path, l->dir, l->name);
+	map_remove(&fs->mailbox->letters, slice_of(path));
+	fs->mailbox->letter_bytes -= l->message.len;
+	fs->mailbox->acks++;
+	letter_clear(l);
+	free(l);
+}
+
+static int look_start(struct fs *fs, const char *id, struct pawl_error *err);
+
+/* The start of an instance comes before what was sent or dropped for it: also one that was made since the kernel was
+ * asked what is new, or that it did not tell of (I12). */
+static int deliver_start_first(struct fs *fs, const struct pawl_message *m)
+{
+	struct pawl_error err = { 0 };
+
+	return m->kind == PAWL_MESSAGE_START || !m->instance ? 0 : look_start(fs, m->instance, &err);
+}
+
 int mailbox_deliver(struct fs *fs, const struct letter *letter)
 {
 	struct mailbox *m = fs->mailbox;
 	char path[PATH_SIZE];
-	struct letter *l = malloc(sizeof(*l));
+	int rc = deliver_start_first(fs, &letter->message);
+	struct letter *l = rc == PAWL_ENOMEM ? NULL : malloc(sizeof(*l));
 
 	letter_path(path, letter->dir, letter->name);
 	if (!l || map_put(&m->letters, slice_of(path), l, NULL) < 0) {
@@ -427,18 +475,40 @@ int mailbox_deliver(struct fs *fs, const struct letter *letter)
 	l->message.token = l;
 	l->message.id = l->id;
 	l->message.from = l->from;
-	fs->stats.accepted++;
-	return m->each(m->arg, &l->message);
+	size_t len = letter->message.len;
+	m->letter_bytes += len;
+	rc = m->each(m->arg, &l->message);
+	fs->stats.accepted += rc == 0;
+	if (rc == 0)
+		return 0;
+	if (rc > 0) { /* not now: it is still where it was */
+		m->starts_wait = true;
+		m->starts_ns = fs->os->boot_ns(fs->os->self);
+		letter_free(fs, l);
+		return 0;
+	}
+	m->letter_bytes -= len;
+	map_remove(&m->letters, slice_of(path));
+	free(l);
+	return rc;
 }
 
-static void letter_free(struct fs *fs, struct letter *l)
+int mailbox_not_taken(struct fs *fs, struct letter *letter, int rc, struct pawl_error *err)
+{
+	letter_clear(letter);
+	fs->mailbox->look_failed = true;
+	return rc == PAWL_ENOMEM ? err_nomem(err) : 0;
+}
+
+/* Under the name of what was taken there is something new. The kernel has told of it when it was not to be looked at, so
+ * it is made to tell once more. */
+static void dropped_again(struct fs *fs, const struct letter *l)
 {
 	char path[PATH_SIZE];
 
-	letter_path(path, l->dir, l->name);
-	map_remove(&fs->mailbox->letters, slice_of(path));
-	letter_clear(l);
-	free(l);
+	snprintf(path, sizeof(path), "%.480s/.touch", l->dir);
+	(void)fs->os->symlink(fs->os->self, ".", fs->hub, path);
+	(void)fs->os->unlink(fs->os->self, fs->hub, path);
 }
 
 /* The instance may have been archived since: then the directory was moved with all in it, and nobody looks there. */
@@ -449,6 +519,11 @@ void fs_ack(struct pawl_provider *p, void *token)
 	char path[PATH_SIZE];
 
 	letter_path(path, l->dir, l->name);
+	if (l->st.ino && !drop_is_same(fs, path, &l->st, l->crc)) {
+		dropped_again(fs, l);
+		letter_free(fs, l);
+		return;
+	}
 	int rc = fs->os->unlink(fs->os->self, fs->hub, path);
 	fs->acked = fs->acked || strchr(l->dir, '/') == NULL;
 	if (rc == -ENOENT && strncmp(path, "instances/", 10) == 0) {
@@ -457,11 +532,27 @@ void fs_ack(struct pawl_provider *p, void *token)
 		rc = fs->os->unlink(fs->os->self, fs->hub, moved);
 	}
 	if (rc < 0 && rc != -ENOENT) {
-		/* It stays given out, so it is not seen again; after a restart history knows it by its id. */
-		log_warning("cannot remove '%s', which is in history: %s", path, strerror(-rc));
+		/* It stays given out, so it is not seen again; the next look tries to remove it, and after a restart history
+		 * knows it by its id. */
+		if (fs->mailbox->unremoved == 0)
+			log_warning("cannot remove '%s', which is done: %s; trying again", path, strerror(-rc));
+		fs->mailbox->unremoved += !l->done;
+		l->done = true;
 		return;
 	}
+	fs->mailbox->unremoved -= l->done;
 	letter_free(fs, l);
+}
+
+static int remove_done(void *arg, struct slice key, void *value)
+{
+	struct fs *fs = arg;
+	struct letter *l = value;
+
+	(void)key;
+	if (l->done)
+		fs_ack(&fs->provider, l);
+	return 0;
 }
 
 /* The id is free again, unless somebody has dropped something for it already. */
@@ -508,12 +599,12 @@ static int list_name(void *arg, const char *name)
 		size_t cap = n->cap ? n->cap * 2 : 32;
 		char **grown = realloc(n->items, cap * sizeof(*grown));
 		if (!grown)
-			return PAWL_ENOMEM;
+			return -ENOMEM;
 		n->items = grown;
 		n->cap = cap;
 	}
 	n->items[n->count] = strdup(name);
-	return n->items[n->count] ? (n->count++, 0) : PAWL_ENOMEM;
+	return n->items[n->count] ? (n->count++, 0) : -ENOMEM;
 }
 
 static int by_name(const void *a, const void *b)
@@ -542,6 +633,8 @@ static const char *letter_read(struct fs *fs, struct letter *l, const char *text
 {
 	const char *why = envelope_parse(l, text, len);
 
+	if (!why && start_of && l->message.kind != PAWL_MESSAGE_START)
+		why = "it is no start";
 	if (!why && start_of && (!l->message.instance || strcmp(l->message.instance, start_of) != 0))
 		why = "the start is for another instance";
 	if (!why && message_check(fs, &l->message, NULL) < 0)
@@ -576,8 +669,7 @@ static int take_envelope(struct fs *fs, const char *dir, const char *name, bool 
 		return 0;
 	}
 	if (rc < 0) { /* it was promised to be delivered: it stays until it can be read (I7), and holds up no other */
-		log_warning("cannot read '%s': %s; it stays and is tried again", path, strerror(-rc));
-		fs->mailbox->look_failed = true;
+		mailbox_look_failed(fs, "read", path, rc);
 		return 0;
 	}
 	const char *why = letter_read(fs, &l, text, len, is_start ? dir + strlen("instances/") : NULL);
@@ -593,43 +685,79 @@ static int take_envelope(struct fs *fs, const char *dir, const char *name, bool 
 	l.dir = strdup(dir);
 	l.name = strdup(name);
 	rc = l.dir && l.name ? mailbox_deliver(fs, &l) : PAWL_ENOMEM;
-	if (rc == PAWL_ENOMEM)
-		letter_clear(&l);
-	return rc;
+	return rc < 0 ? mailbox_not_taken(fs, &l, rc, err) : rc;
 }
 
+/* 1: there is more, for another turn. */
 static int look_control(struct fs *fs, struct pawl_error *err)
 {
 	struct dir_names n;
+	size_t taken = 0, out = 0, i = 0;
 	int rc = names_list(fs, "control", &n);
 
 	if (rc < 0)
 		rc = err_sys(err, -rc, "cannot list '%s/control'", fs->path);
-	for (size_t i = 0; rc >= 0 && i < n.count; i++)
-		if (n.items[i][0] != '.' && !mailbox_has(fs->mailbox, "control", n.items[i]))
-			rc = take_envelope(fs, "control", n.items[i], false, err);
+	for (; rc >= 0 && i < n.count && taken < CONTROL_TURN && out < CONTROL_OUT; i++) {
+		if (n.items[i][0] == '.')
+			continue;
+		if (mailbox_has(fs->mailbox, "control", n.items[i])) {
+			out++;
+			continue;
+		}
+		rc = take_envelope(fs, "control", n.items[i], false, err);
+		taken++;
+	}
+	bool more = i < n.count;
 	names_release(&n);
-	return rc;
+	return rc < 0 ? rc : more;
+}
+
+/* Its sender has made the directories, and knows nothing of our groups. */
+static int take_start(struct fs *fs, const char *id, const char *dir, struct pawl_error *err)
+{
+	char events[PATH_SIZE];
+
+	snprintf(events, sizeof(events), "instances/%s/events", id);
+	int sys = access_give(fs, dir, PLACE_PASS);
+	if (sys == 0)
+		sys = access_give(fs, events, PLACE_DROPS);
+	if (sys < 0 && sys != -ENOENT && drops_may_say(fs))
+		log_warning("cannot set group and mode of '%s': %s", events, strerror(-sys));
+	return take_envelope(fs, dir, "start", true, err);
+}
+
+static int look_start(struct fs *fs, const char *id, struct pawl_error *err)
+{
+	char dir[PATH_SIZE], start[PATH_SIZE];
+
+	snprintf(dir, sizeof(dir), "instances/%s", id);
+	snprintf(start, sizeof(start), "instances/%s/start", id);
+	struct os_stat st;
+	int sys = fs->os->stat(fs->os->self, fs->hub, start, &st);
+	if (sys < 0 && sys != -ENOENT)
+		mailbox_look_failed(fs, "look at", start, sys);
+	if (sys < 0 || mailbox_has(fs->mailbox, dir, "start"))
+		return 0;
+	/* a history beside it: the start was committed and only the file was not removed in time (I2) */
+	struct history_file *f = histories_find(fs, id, 1); /* size 0: only a commit that failed knows it */
+	if ((!f || f->size == 0) && !fs_exists(fs, "instances/%s/1.history", id))
+		return take_start(fs, id, dir, err);
+	(void)fs->os->unlink(fs->os->self, fs->hub, start);
+	return 0;
 }
 
 /* Both places where something for one instance can lie. */
 static int look_instance(struct fs *fs, const char *id, struct pawl_error *err)
 {
-	char dir[PATH_SIZE], start[PATH_SIZE];
-	int rc = 0;
+	char dir[PATH_SIZE];
+	int rc = look_start(fs, id, err);
 
-	snprintf(dir, sizeof(dir), "instances/%s", id);
-	snprintf(start, sizeof(start), "instances/%s/start", id);
-	if (fs_exists(fs, "instances/%s/start", id) && !mailbox_has(fs->mailbox, dir, "start")) {
-		/* a history beside it: the start was committed and only the file was not removed in time (I2) */
-		struct history_file *f = histories_find(fs, id, 1); /* size 0: only a commit that failed knows it */
-		if ((f && f->size > 0) || fs_exists(fs, "instances/%s/1.history", id))
-			(void)fs->os->unlink(fs->os->self, fs->hub, start);
-		else
-			rc = take_envelope(fs, dir, "start", true, err);
-	}
 	snprintf(dir, sizeof(dir), "instances/%s/events", id);
-	return rc < 0 ? rc : drops_scan(fs, dir, id, err);
+	if (rc >= 0)
+		rc = drops_scan(fs, dir, id, err);
+	if (rc > 0 && map_put(&fs->mailbox->more, slice_of(id), fs->mailbox, NULL) < 0)
+		fs->mailbox->look_all = true;
+	return rc < 0 ? rc : 0;
 }
 
 struct look_each {
@@ -702,6 +830,28 @@ static int notice_look(void *arg, struct slice key, void *value)
 	return 0;
 }
 
+static int notice_more(void *arg, struct slice key, void *value)
+{
+	struct mailbox *m = arg;
+
+	(void)value;
+	notice(m, key);
+	(void)map_remove(&m->more, key);
+	return 0;
+}
+
+/* What this turn has left goes on soon: at once while what was given out comes back, else with growing pauses (it may be for
+ * an instance that is parked, and stays given out). */
+static void look_for_more(struct mailbox *m)
+{
+	bool moves = m->acks != m->acks_before;
+
+	m->more_ms = moves || m->more_ms == 0 ? MORE_MIN_MS : m->more_ms * 2 > MORE_MAX_MS ? MORE_MAX_MS : m->more_ms * 2;
+	m->acks_before = m->acks;
+	if (m->again_ms < 0 || m->again_ms > m->more_ms)
+		m->again_ms = m->more_ms;
+}
+
 int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, struct pawl_message *m), void *arg, int64_t *again_ms, struct pawl_error *err)
 {
 	struct fs *fs = fs_of(p);
@@ -713,24 +863,39 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 	(void)fs->os->watch_read(fs->os->self, m->watch, on_notice, fs);
 	if (rescan)
 		queue_rescan(fs);
+	if (rescan && m->unremoved)
+		(void)map_each(&m->letters, remove_done, fs);
 	(void)map_each(&m->looks, notice_look, fs);
-	bool all = rescan || m->look_all;
+	(void)map_each(&m->more, notice_more, m);
+	bool all = rescan || m->look_all, more = false;
+	m->look_all = false;
+	if (m->starts_wait && fs->os->boot_ns(fs->os->self) - m->starts_ns >= STARTS_AGAIN_MS * 1000000ll)
+		m->starts_wait = false;
 	m->each = each;
 	m->arg = arg;
 	m->again_ms = -1;
 	m->look_failed = false;
 	/* Starts first: what was sent or dropped for an instance right after its start must find it. */
 	int rc = all ? fs_scan(p, false, look_id, &look, err) : map_each(&m->noticed, look_noticed, &look);
-	if (rc >= 0 && (all || m->look_control))
+	if (rc >= 0 && (all || m->look_control)) {
 		rc = look_control(fs, err);
-	m->look_control = false;
-	if (rc >= 0 && (all || m->look_inbox))
+		more = m->look_control = rc > 0;
+	}
+	if (rc >= 0 && (all || m->look_inbox)) {
 		rc = drops_scan(fs, "inbox", NULL, err);
-	m->look_inbox = false;
+		m->look_inbox = rc > 0 || m->starts_wait;
+		more = more || rc > 0;
+	}
 	if (rc >= 0 && all) {
-		m->look_all = m->first_scan = false;
+		m->first_scan = false;
 		fs->stats.scans++;
 	}
+	drops_trim(fs);
+	if (more || m->more.count || m->look_all)
+		look_for_more(m);
+	if (m->starts_wait && (m->again_ms < 0 || m->again_ms > STARTS_AGAIN_MS))
+		m->again_ms = STARTS_AGAIN_MS;
+	m->look_told = m->look_told && (rc < 0 || m->look_failed);
 	if (rc < 0 || m->look_failed) { /* what was noticed is forgotten: look everywhere the next time */
 		m->look_all = true;
 		if (m->again_ms < 0 || m->again_ms > LOOK_AGAIN_MS)
@@ -845,6 +1010,8 @@ int mailbox_open(struct fs *fs, struct pawl_error *err)
 	map_init(&m->attended);
 	map_init(&m->attended_numbers);
 	map_init(&m->noticed);
+	map_init(&m->more);
+	map_init(&m->trims);
 	m->look_all = m->first_scan = true;
 	m->watch = fs->os->watch_open(fs->os->self);
 	if (m->watch < 0)
@@ -890,6 +1057,8 @@ void mailbox_close(struct fs *fs)
 	map_release(&m->attended);
 	map_release(&m->attended_numbers);
 	map_release(&m->noticed);
+	map_release(&m->more);
+	map_release(&m->trims);
 	if (m->watch >= 0)
 		fs->os->close(fs->os->self, m->watch);
 	free(m);

@@ -48,19 +48,21 @@ static struct overlay_file *instance_file(struct overlay_instance *i, const stru
 	return f;
 }
 
-static int overlay_append(struct overlay_instance *i, const struct journal_record *r)
+static int overlay_append(const struct overlay *o, struct overlay_instance *i, const struct journal_record *r)
 {
 	struct overlay_file *f = instance_file(i, r);
 
 	if (!f)
 		return PAWL_ENOMEM;
+	f->ended = r->flags & RECORD_END;
 	if (r->offset + r->data.len > f->reach)
 		f->reach = r->offset + r->data.len;
 	if (r->lost || r->offset != f->end) {
 		f->gap = true; /* a frame between them was lost; what comes behind it cannot be used */
 		return 0;
 	}
-	buf_add_slice(&f->bytes, r->data);
+	if (!o->ends_only)
+		buf_add_slice(&f->bytes, r->data);
 	f->end += r->data.len;
 	return buf_ok(&f->bytes) ? 0 : PAWL_ENOMEM;
 }
@@ -85,20 +87,46 @@ static int overlay_apply(struct overlay *o, const struct journal_record *r)
 	}
 	i->created = i->created || (r->flags & RECORD_CREATE);
 	i->ended = i->ended || (r->flags & RECORD_END);
-	return overlay_append(i, r);
+	return overlay_append(o, i, r);
 }
 
-int overlay_build(struct overlay *o, const struct journal_text *t, struct pawl_error *err)
+static int overlay_add(struct overlay *o, const struct journal_record *records, size_t count, bool only_gone)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		if (!only_gone || records[i].kind != RECORD_APPEND)
+			rc = overlay_apply(o, &records[i]);
+	return rc;
+}
+
+static int build(struct overlay *o, const struct journal_text *t, bool all, struct pawl_error *err)
 {
 	*o = (struct overlay){ .damage_count = t->damage_count, .lost_frames = t->lost_frames, .max_lsn = t->max_lsn };
 	map_init(&o->instances);
 	for (size_t i = 0; i < t->damage_count && i < JOURNAL_DAMAGE_TOLD; i++)
 		o->damage[i] = t->damage[i];
-	for (size_t i = 0; i < t->record_count; i++)
-		if (overlay_apply(o, &t->records[i]) < 0) {
-			overlay_release(o);
-			return err_nomem(err);
-		}
+	if ((all && overlay_add(o, t->old, t->old_count, false) < 0) || overlay_add(o, t->records, t->record_count, false) < 0) {
+		overlay_release(o);
+		return err_nomem(err);
+	}
+	return 0;
+}
+
+int overlay_build(struct overlay *o, const struct journal_text *t, struct pawl_error *err)
+{
+	return build(o, t, false, err);
+}
+
+/* What is gone since is not to be looked for. */
+static int build_synced(struct overlay *o, const struct journal_text *t, struct pawl_error *err)
+{
+	*o = (struct overlay){ .ends_only = true };
+	map_init(&o->instances);
+	if (overlay_add(o, t->old, t->old_count, false) < 0 || overlay_add(o, t->records, t->record_count, true) < 0) {
+		overlay_release(o);
+		return err_nomem(err);
+	}
 	return 0;
 }
 
@@ -113,7 +141,7 @@ static int refuse_foreign(const struct journal *j, struct pawl_error *err)
 		"was replaced; nothing was changed (`pawl fsck` tells more)", j->segments[i].number);
 }
 
-int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err)
+static int load(struct overlay *o, struct overlay *synced, bool all, struct journal *j, struct pawl_error *err)
 {
 	struct journal_text t;
 	int rc = journal_read(j, &t, err);
@@ -121,7 +149,12 @@ int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err)
 	if (rc == 0 && t.foreign)
 		rc = refuse_foreign(j, err);
 	if (rc == 0)
-		rc = overlay_build(o, &t, err);
+		rc = build(o, &t, all, err);
+	if (rc == 0 && synced) {
+		rc = build_synced(synced, &t, err);
+		if (rc < 0)
+			overlay_release(o);
+	}
 	if (rc < 0) {
 		journal_text_release(&t);
 		return rc;
@@ -132,6 +165,21 @@ int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err)
 	j->next_lsn = t.max_lsn + 1 > t.checkpoint_lsn ? t.max_lsn + 1 : t.checkpoint_lsn; /* no gap behind a checkpoint of all */
 	journal_text_release(&t);
 	return 0;
+}
+
+int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err)
+{
+	return load(o, NULL, false, j, err);
+}
+
+int overlay_load_synced(struct overlay *o, struct overlay *synced, struct journal *j, struct pawl_error *err)
+{
+	return load(o, synced, false, j, err);
+}
+
+int overlay_load_all(struct overlay *o, struct journal *j, struct pawl_error *err)
+{
+	return load(o, NULL, true, j, err);
 }
 
 static int release_instance(void *arg, struct slice key, void *value)

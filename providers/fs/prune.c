@@ -85,9 +85,10 @@ static int prune_begin(struct fs *fs, const struct pawl_prune *prune, struct pru
 	*u = (struct pruning){ .fs = fs, .prune = prune };
 	int rc = fs_check_id(prune->instance, err);
 
-	if (rc < 0 || instance_home(fs, prune->instance, u->home) < 0)
-		return rc;
-	int sys = names_list(fs, u->home, &u->names);
+	int sys = rc < 0 ? 0 : instance_home(fs, prune->instance, u->home);
+	if (rc < 0 || sys < 0)
+		return rc < 0 || sys == -ENOENT ? rc : instance_home_error(err, prune->instance, sys);
+	sys = names_list(fs, u->home, &u->names);
 	if (sys < 0)
 		return sys == -ENOENT ? 0 : err_sys(err, -sys, "cannot list '%s'", u->home);
 	choose(u);
@@ -151,8 +152,11 @@ int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, bool newer, st
 {
 	const struct pawl_prune what = { id, keep_from, 0 };
 	struct pruning u = { .fs = fs, .prune = &what, .keep_from = keep_from };
-	int rc = 0, sys = instance_home(fs, id, u.home) == 0 ? names_list(fs, u.home, &u.names) : -ENOENT;
+	int rc = 0, sys = instance_home(fs, id, u.home);
 
+	if (sys < 0 && sys != -ENOENT)
+		return instance_home_error(err, id, sys);
+	sys = sys < 0 ? sys : names_list(fs, u.home, &u.names);
 	if (sys < 0 && sys != -ENOENT)
 		rc = err_sys(err, -sys, "cannot list '%s'", u.home);
 	for (size_t i = 0; !newer && i < u.names.count; i++)
@@ -247,8 +251,9 @@ int fs_measure(struct pawl_provider *p, const char *id, struct pawl_extent *out,
 	*out = (struct pawl_extent){ 0 };
 	if (rc < 0)
 		return rc;
-	if (instance_home(m.fs, id, home) < 0)
-		return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", id);
+	int sys = instance_home(m.fs, id, home);
+	if (sys < 0)
+		return instance_home_error(err, id, sys);
 	measure_dir(&m, home, MEASURE_DEPTH);
 	return 0;
 }

@@ -19,7 +19,7 @@ int dir_make(struct fs *fs, int parent, const char *name)
 
 	if (fd != -ENOENT)
 		return fd;
-	int rc = fs->os->mkdir(fs->os->self, parent, name, 0755);
+	int rc = fs->os->mkdir(fs->os->self, parent, name, HUB_DIR_MODE);
 	return rc < 0 && rc != -EEXIST ? rc : dir_open(fs, parent, name);
 }
 
@@ -61,7 +61,7 @@ int work_open(struct fs *fs, const struct work_target *target, bool make)
 static int write_all(struct fs *fs, int dir, const char *temp, const void *data, size_t len)
 {
 	const struct os *os = fs->os;
-	int fd = os->open(os->self, dir, temp, OS_WRITE | OS_CREATE | OS_EXCL, 0644);
+	int fd = os->open(os->self, dir, temp, OS_WRITE | OS_CREATE | OS_EXCL, HUB_FILE_MODE);
 
 	if (fd < 0)
 		return fd;

@@ -56,7 +56,7 @@ bool queue_session_may(struct fs *fs, const char *session, const char *worker)
 static int sessions_lock(struct fs *fs, int dir, int tries)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
-	int fd = fs->os->open(fs->os->self, dir, ".lock", OS_WRITE | OS_CREATE, 0644);
+	int fd = fs->os->open(fs->os->self, dir, ".lock", OS_WRITE | OS_CREATE, HUB_FILE_MODE);
 	int rc = fd < 0 ? fd : fs->os->lock(fs->os->self, fd);
 
 	while (fd >= 0 && rc == -EWOULDBLOCK && --tries > 0) {
@@ -78,7 +78,7 @@ static int session_write(struct fs *fs, int dir, const char *session, const char
 
 	if (pid && os->process_id(os->self, pid, &id) == 0 && id.start_ticks)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "start %llu\n", (unsigned long long)id.start_ticks);
-	int fd = os->open(os->self, dir, session, OS_WRITE | flags, 0644);
+	int fd = os->open(os->self, dir, session, OS_WRITE | flags, HUB_FILE_MODE);
 	if (fd < 0)
 		return fd;
 	ssize_t written = os->pwrite(os->self, fd, text, (size_t)n, 0);

@@ -51,7 +51,7 @@ int trash_hide(struct fs *fs, const char *path)
 	for (int n = 0; (rc == -EEXIST || rc == -ENOTEMPTY) && n < TRASH_TRIES; n++) {
 		snprintf(to, sizeof(to), TRASH "/%llu", (unsigned long long)fs->trash.next++);
 		rc = fs->os->rename(fs->os->self, fs->hub, path, fs->hub, to);
-		int made = rc == -ENOENT ? fs->os->mkdir(fs->os->self, fs->hub, TRASH, 0755) : -EEXIST;
+		int made = rc == -ENOENT ? fs->os->mkdir(fs->os->self, fs->hub, TRASH, HUB_DIR_MODE_PRIVATE) : -EEXIST;
 		if (made != -EEXIST)
 			rc = made < 0 ? made : fs->os->rename(fs->os->self, fs->hub, path, fs->hub, to);
 	}

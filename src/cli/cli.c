@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
@@ -569,14 +570,23 @@ static int dispatch(struct cli *c)
 	return c->verb->run(c);
 }
 
-/* A reader that went away (`| head`) is no error worth a word. */
+static bool reader_is_gone(void)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return errno == EPIPE || (poll(&p, 1, 0) > 0 && p.revents & POLLERR);
+}
+
+/* A reader that went away (`| head`) is no error worth a word. What failed before, in the middle of much output, has left no
+ * errno behind. */
 static int flush_output(const struct cli *c, int rc)
 {
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return rc;
-	if (errno != EPIPE)
-		fprintf(stderr, "%s: cannot write to standard output: %s\n", c->program, strerror(errno));
+	int sys = errno;
+	if (!reader_is_gone())
+		fprintf(stderr, "%s: cannot write all of it to standard output: %s\n", c->program, sys ? strerror(sys) : "is there no space left?");
 	clearerr(stdout);
 	return rc ? rc : CLI_ERROR;
 }
@@ -588,12 +598,23 @@ static const char *program_name(int argc, char **argv)
 	return slash && slash[1] ? slash + 1 : argc > 0 && argv[0][0] ? argv[0] : "pawl";
 }
 
+/* Options, environment and configuration name the programs and plugins that are run: whoever calls us would run them as
+ * somebody else. */
+static int check_identity(struct cli *c)
+{
+	if (getuid() == geteuid() && getgid() == getegid())
+		return 0;
+	return err_set(&c->err, PAWL_EPERM, "%s is set-user-ID or set-group-ID, which gives its rights to everybody: remove the bit (chmod ug-s), and name access.control_group in the configuration for who may send messages", c->program);
+}
+
 int pawl_main(int argc, char **argv)
 {
 	enum log_level level = log_get_level();
 	struct cli c = { .program = program_name(argc, argv), .os = os_linux() };
-	int rc = parse(&c, argc, argv);
+	int rc = check_identity(&c);
 
+	if (rc == 0)
+		rc = parse(&c, argc, argv);
 	os_memory_one_heap();
 	if (rc == 0)
 		rc = dispatch(&c);

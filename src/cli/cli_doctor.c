@@ -76,6 +76,12 @@ static void open_hub(struct cli *c, struct doctor *d)
 	d->provider = c->provider;
 }
 
+static void pause_ms(void *arg, unsigned ms)
+{
+	(void)arg;
+	cli_sleep_ms(ms);
+}
+
 /* ---- what is shown ---- */
 
 static void print_text(const char *text, bool clean_line)
@@ -188,7 +194,8 @@ static int doctor(struct cli *c)
 
 	if (!d)
 		return err_nomem(&c->err);
-	*d = (struct doctor){ .os = c->os, .config = &c->config, .machine = &machine, .dir = -1 };
+	*d = (struct doctor){ .os = c->os, .config = &c->config, .machine = &machine, .pause = pause_ms,
+		.dir = -1 };
 	rc = find_place(c, d);
 	if (rc == 0) {
 		d->path = c->hub;
@@ -215,7 +222,7 @@ const struct cli_verb verb_doctor = {
 		"flush takes "
 	"and if that can be true, locks, leases, renames and notification (tried in a scratch directory that is "
 		"removed again), "
-	"limits of the kernel and the process, clocks, space, and the hub's owner, rights and contents. With no hub "
+	"limits of the kernel and the process, clocks, space, and the hub's owner, rights and data (as `pawl fsck` checks them). With no hub "
 		"yet the "
 	"nearest directory that is there is looked at; beside a runtime it disturbs nothing.\n"
 	"Problems come first, each with advice; what is well is only named (-v: with what was measured). Exit code 0 "

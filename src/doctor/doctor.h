@@ -74,6 +74,7 @@ struct doctor {
 	const struct doctor_machine *machine;
 	struct pawl_provider *provider; /* the open hub, read only; NULL when there is none, and then: */
 	struct pawl_error hub_error;    /* code 0: nothing is there yet */
+	void (*pause)(void *arg, unsigned ms); /* sleep, before a second look beside a runtime; NULL: no sleep */
 
 	int dir;                   /* of path, or of the nearest directory above it that is there; -1 */
 	char dir_path[DOCTOR_PATH_SIZE];

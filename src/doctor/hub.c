@@ -1,5 +1,6 @@
 /* hub.c - a hub: who owns it, who may write where, and how its instances are. */
 #include "doctor/doctor.h"
+#include "providers/fs/fsck.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -28,6 +29,12 @@ static const struct place places[] = {
 		"everybody can start instances and raise events: better a group of those who may" },
 };
 
+/* A group that was let in by the configuration (access.control_group) has a directory that is set-group-ID and sticky. */
+static uint32_t forbidden_in(const struct place *p, const struct os_stat *st)
+{
+	return (st->mode & 03000) == 03000 ? p->forbidden & 0007 : p->forbidden;
+}
+
 static void look_at_place(struct doctor *d, const struct place *p, uint32_t owner, bool *fine)
 {
 	struct os_stat st;
@@ -39,10 +46,10 @@ static void look_at_place(struct doctor *d, const struct place *p, uint32_t owne
 		f = doctor_add(d, DOCTOR_HUB, "rights", DOCTOR_WARNING, "%s: %s", name, strerror(-rc));
 		doctor_advise(f, DOCTOR_WARNING, "the next start of the runtime makes it when it is missing");
 		*fine = false;
-	} else if (st.mode & p->forbidden) {
+	} else if (st.mode & forbidden_in(p, &st)) {
 		f = doctor_add(d, DOCTOR_HUB, "rights", DOCTOR_OK, "%s has mode %04o", name,
 			(unsigned)(st.mode & 07777));
-		doctor_advise(f, p->verdict, "%s: chmod %04o", p->advice, (unsigned)(st.mode & 07777 & ~p->forbidden));
+		doctor_advise(f, p->verdict, "%s: chmod %04o", p->advice, (unsigned)(st.mode & 07777 & ~forbidden_in(p, &st)));
 		*fine = false;
 	} else if (st.uid != owner) {
 		f = doctor_add(d, DOCTOR_HUB, "rights", DOCTOR_OK, "%s belongs to uid %u, the hub to uid %u", name,
@@ -165,7 +172,8 @@ static int count_ended(void *arg, const char *id)
 	return 0;
 }
 
-static void look_at_instances(struct doctor *d, struct counts *n)
+/* False: they could not be looked at. */
+static bool look_at_instances(struct doctor *d, struct counts *n)
 {
 	int rc = d->provider->ops->scan(d->provider, false, count_live, n, &d->hub_error);
 	struct doctor_finding *f;
@@ -174,9 +182,10 @@ static void look_at_instances(struct doctor *d, struct counts *n)
 		rc = d->provider->ops->scan(d->provider, true, count_ended, n, &d->hub_error);
 	d->instances = n->live;
 	if (rc < 0) {
-		f = doctor_add(d, DOCTOR_HUB, "instances", DOCTOR_WARNING, "cannot tell: %s", d->hub_error.text);
+		f = doctor_add(d, DOCTOR_HUB, "instances", rc == PAWL_EPERM ? DOCTOR_NOTE : DOCTOR_WARNING,
+			"cannot tell: %s", d->hub_error.text);
 		f->is_damage = rc == PAWL_ECORRUPT;
-		return;
+		return false;
 	}
 	f = doctor_add(d, DOCTOR_HUB, "instances", DOCTOR_OK,
 		"%llu live (%llu parked, %llu deferred, %llu damaged), %llu ended", (unsigned long long)n->live,
@@ -196,6 +205,7 @@ static void look_at_instances(struct doctor *d, struct counts *n)
 			"why, pawl list -s Parked which", n->first_parked);
 	if (n->live >= d->config->limits.instances_max)
 		doctor_advise(f, DOCTOR_WARNING, "limits.instances_max is reached: no more can start");
+	return true;
 }
 
 static void look_at_leftovers(struct doctor *d, struct counts *n)
@@ -204,6 +214,7 @@ static void look_at_leftovers(struct doctor *d, struct counts *n)
 
 	(void)d->os->list(d->os->self, d->dir, "inbox", count_event, n);
 	(void)d->os->list(d->os->self, d->dir, "inbox/.rejected", count_rejected, n);
+	(void)d->os->list(d->os->self, d->dir, "control/.rejected", count_rejected, n);
 	f = doctor_add(d, DOCTOR_HUB, "rejected events", DOCTOR_OK, "%llu", (unsigned long long)n->rejected);
 	doctor_number(f, "rejected", n->rejected);
 	if (n->rejected)
@@ -284,6 +295,52 @@ static void look_at_journal(struct doctor *d, struct counts *n)
 			"maintenance frees it while the runtime is idle");
 }
 
+/* ---- the data ---- */
+
+#if !defined(PAWL_WITH_FS) || PAWL_WITH_FS
+static int keep_first(void *arg, const struct fsck_finding *finding)
+{
+	char *first = arg;
+
+	if (!first[0] && finding->severity != FSCK_NOTE)
+		snprintf(first, DOCTOR_PATH_SIZE, "%s", finding->file);
+	return 0;
+}
+
+static void look_at_data(struct doctor *d)
+{
+	char first[DOCTOR_PATH_SIZE] = "";
+	struct fsck_options options = { .hub = d->path, .os = d->os, .pause = d->pause, .each = keep_first,
+		.arg = first };
+	struct fsck_summary s;
+	struct pawl_error err;
+	struct doctor_finding *f;
+
+	if (fsck_run(&options, &s, &err) < 0) {
+		f = doctor_add(d, DOCTOR_HUB, "data", DOCTOR_NOTE, "cannot be checked: %s", err.text);
+		return;
+	}
+	f = doctor_add(d, DOCTOR_HUB, "data", DOCTOR_OK, "%u histories, %llu lines, %u journal segments: %u damages, "
+		"%u warnings, %u notes",
+		s.histories, (unsigned long long)s.lines, s.segments, s.damages, s.warnings, s.notes);
+	doctor_number(f, "damages", s.damages);
+	doctor_number(f, "warnings", s.warnings);
+	doctor_number(f, "notes", s.notes);
+	f->is_damage = s.damages > 0;
+	if (s.damages)
+		doctor_advise(f, DOCTOR_PROBLEM, "run pawl fsck: it tells what is wrong in '%.100s' and elsewhere, "
+			"and can mend it", first);
+	else if (s.warnings)
+		doctor_advise(f, DOCTOR_WARNING, "run pawl fsck: it tells what is odd about '%.100s'; nothing that "
+			"counts is lost", first);
+}
+#else
+static void look_at_data(struct doctor *d)
+{
+	(void)d;
+}
+#endif
+
 /* ---- the whole ---- */
 
 static void look_at_error(struct doctor *d)
@@ -313,8 +370,9 @@ void doctor_hub(struct doctor *d)
 	}
 	look_at_owner(d);
 	look_at_rights(d);
-	look_at_instances(d, &n);
-	look_at_leftovers(d, &n);
+	if (look_at_instances(d, &n))
+		look_at_leftovers(d, &n);
 	look_at_queue(d, &n);
 	look_at_journal(d, &n);
+	look_at_data(d);
 }

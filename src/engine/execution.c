@@ -85,7 +85,7 @@ static int enter(struct execution *x, struct pawl_error *err)
 		x->resident = x->resident && coro_has_stacks();
 		rc = coro_new(&x->coro, x->resident, x->options.stack_bytes, body, x);
 		if (rc < 0)
-			return err_set(err, rc, "no stack for instance '%s'", x->id);
+			return err_set(err, rc, "cannot make a stack for instance '%s': %s", x->id, pawl_strerror(rc));
 	}
 	x->ran = true;
 	x->err = err;

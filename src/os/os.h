@@ -4,8 +4,14 @@
  * synced, and can lose, tear or refuse things.
  *
  * Rules: a function returns >= 0 or -errno (never -1 with errno). EINTR is retried inside. Paths are relative to a
- * directory descriptor; OS_CWD stands for the working directory. Nothing follows a symbolic link in the last component
- * but open_root. All functions may be called from any thread.
+ * directory descriptor; OS_CWD stands for the working directory. All functions may be called from any thread.
+ *
+ * Links: with a descriptor nothing follows a symbolic link in any component (-ELOOP, or -ENOTDIR where a directory is
+ * asked for), and ".." and absolute paths are -EXDEV: who may write in a directory cannot lead us out of it, whatever he
+ * puts in place of what while we work. With OS_CWD a path is an administrator's, and only its last component is not
+ * followed. open_root follows all.
+ *
+ * Modes: what is made new (open with OS_EXCL, mkdir) has the mode that is said, not less by the umask.
  */
 #ifndef OS_OS_H
 #define OS_OS_H
@@ -77,6 +83,7 @@ struct os {
 	int (*mkdir)(void *self, int dir, const char *path, unsigned mode);
 	int (*rmdir)(void *self, int dir, const char *path);
 	int (*chmod)(void *self, int dir, const char *path, unsigned mode);
+	int (*chown_group)(void *self, int fd, uint32_t gid); /* fchown; -EPERM for who is neither root nor in that group */
 	int (*symlink)(void *self, const char *target, int dir, const char *path); /* -EEXIST when something is there */
 	/* The target as it stands, NUL-terminated; its length, -ENAMETOOLONG when it does not fit, -EINVAL for what is no link. */
 	ssize_t (*readlink)(void *self, int dir, const char *path, char *out, size_t size);
@@ -120,6 +127,8 @@ struct os {
 enum { OS_WATCH_CREATE = 1, OS_WATCH_CLOSE_WRITE = 2, OS_WATCH_MOVED_TO = 4, OS_WATCH_GONE = 8, OS_WATCH_MOVED_FROM = 16, OS_WATCH_DELETE = 32 };
 
 const struct os *os_linux(void);
+/* The same as on a kernel without openat2, for tests. */
+const struct os *os_linux_stepwise(void);
 
 /* Helpers over any table (os.c); -errno. */
 int os_sync_dir(const struct os *os, int dir, const char *path);

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #endif
 
+#include <os/beneath.h>
 #include <os/os.h>
 
 #include <dirent.h>
@@ -53,7 +54,31 @@ static int linux_open_root(void *self, const char *path)
 
 	(void)self;
 	RETRY(r, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (r < 0 && errno == EACCES) /* we may pass through, but not look: enough to name what is in it */
+		RETRY(r, open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	return neg(r);
+}
+
+/* Read once: umask(2) cannot be asked without being changed for a moment, and other threads make files. */
+static mode_t umask_found;
+
+static int read_small(const char *path, char *out, size_t size);
+
+static void find_umask(void)
+{
+	char text[2048];
+	const char *at = read_small("/proc/self/status", text, sizeof(text)) > 0 ? strstr(text, "\nUmask:") : NULL;
+
+	/* Not told before Linux 4.7: then every mode is set once more. */
+	umask_found = at ? (mode_t)strtoul(at + 7, NULL, 8) : 0777;
+}
+
+static mode_t umask_now(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, find_umask);
+	return umask_found;
 }
 
 static int open_flags(int flags)
@@ -74,13 +99,23 @@ static int open_flags(int flags)
 	return native;
 }
 
+/* The table that has no openat2 (os_linux_stepwise) is told from the other by self. */
+static bool is_stepwise(const void *self)
+{
+	return self != NULL;
+}
+
+/* What the caller says is what the file gets, whatever umask the process was started with. */
 static int linux_open(void *self, int dir, const char *path, int flags, unsigned mode)
 {
-	int r;
+	int fd = beneath_open(dir, path, open_flags(flags), (mode_t)mode, is_stepwise(self));
 
-	(void)self;
-	RETRY(r, openat(dir, path, open_flags(flags), (mode_t)mode));
-	return neg(r);
+	struct stat s;
+	if (fd < 0 || !(flags & OS_CREATE) || !(mode & umask_now()))
+		return fd;
+	if (flags & OS_EXCL || (fstat(fd, &s) == 0 && s.st_size == 0 && s.st_uid == geteuid() && S_ISREG(s.st_mode)))
+		(void)fchmod(fd, (mode_t)mode);
+	return fd;
 }
 
 static int linux_close(void *self, int fd)
@@ -216,39 +251,84 @@ static int linux_stat_fd(void *self, int fd, struct os_stat *st)
 	return 0;
 }
 
+/* An operation on a name: in the directory that it is in, which is held meanwhile. */
+#define AT(b, r, self, at_dir, path, call)                                  \
+	do {                                                                \
+		(r) = beneath_parent(&(b), at_dir, path, is_stepwise(self)); \
+		if ((r) == 0) {                                             \
+			(r) = neg(call);                                    \
+			beneath_done(&(b));                                 \
+		}                                                           \
+	} while (0)
+
 static int linux_stat(void *self, int dir, const char *path, struct os_stat *st)
 {
+	struct beneath b;
 	struct stat s;
+	int r;
 
-	(void)self;
-	if (fstatat(dir, path, &s, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	fill_stat(&s, st);
-	return 0;
+	AT(b, r, self, dir, path, fstatat(b.dir, b.name, &s, AT_SYMLINK_NOFOLLOW));
+	if (r == 0)
+		fill_stat(&s, st);
+	return r;
 }
 
 static int linux_rename(void *self, int from_dir, const char *from, int to_dir, const char *to)
 {
-	(void)self;
-	return neg(renameat(from_dir, from, to_dir, to));
+	struct beneath a, b;
+	int r = beneath_parent(&a, from_dir, from, is_stepwise(self));
+
+	if (r < 0)
+		return r;
+	AT(b, r, self, to_dir, to, renameat(a.dir, a.name, b.dir, b.name));
+	beneath_done(&a);
+	return r;
 }
 
 static int linux_unlink(void *self, int dir, const char *path)
 {
-	(void)self;
-	return neg(unlinkat(dir, path, 0));
+	struct beneath b;
+	int r;
+
+	AT(b, r, self, dir, path, unlinkat(b.dir, b.name, 0));
+	return r;
+}
+
+/* The bits that a directory inherits (set-group-ID) stay. */
+static int widen_dir(int dir, const char *name, mode_t mode)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat s;
+
+	if (fd < 0) /* the umask takes even our own right to read: chmod by name follows links, so this is all there is */
+		return 0;
+	if (fstat(fd, &s) == 0)
+		(void)fchmod(fd, mode | (s.st_mode & S_ISGID));
+	close(fd);
+	return 0;
 }
 
 static int linux_mkdir(void *self, int dir, const char *path, unsigned mode)
 {
-	(void)self;
-	return neg(mkdirat(dir, path, (mode_t)mode));
+	struct beneath b;
+	int r = beneath_parent(&b, dir, path, is_stepwise(self));
+
+	if (r < 0)
+		return r;
+	r = neg(mkdirat(b.dir, b.name, (mode_t)mode));
+	if (r == 0 && mode & umask_now())
+		r = widen_dir(b.dir, b.name, (mode_t)mode);
+	beneath_done(&b);
+	return r;
 }
 
 static int linux_rmdir(void *self, int dir, const char *path)
 {
-	(void)self;
-	return neg(unlinkat(dir, path, AT_REMOVEDIR));
+	struct beneath b;
+	int r;
+
+	AT(b, r, self, dir, path, unlinkat(b.dir, b.name, AT_REMOVEDIR));
+	return r;
 }
 
 /* fchmodat follows links and its flag against that came with Linux 6.6 only: pin the object with O_PATH, then go
@@ -259,10 +339,9 @@ static int linux_chmod(void *self, int dir, const char *path, unsigned mode)
 	struct stat s;
 	int fd, r;
 
-	(void)self;
-	fd = openat(dir, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = beneath_open(dir, path, O_PATH | O_CLOEXEC, 0, is_stepwise(self));
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = neg(fstat(fd, &s));
 	if (!r && S_ISLNK(s.st_mode))
 		r = -ELOOP;
@@ -273,27 +352,41 @@ static int linux_chmod(void *self, int dir, const char *path, unsigned mode)
 	close(fd);
 	if (r != -ENOENT)
 		return r;
-	fd = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = beneath_open(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0, is_stepwise(self));
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = neg(fchmod(fd, (mode_t)mode));
 	close(fd);
 	return r;
 }
 
-static int linux_symlink(void *self, const char *target, int dir, const char *path)
+static int linux_chown_group(void *self, int fd, uint32_t gid)
 {
 	(void)self;
-	return neg(symlinkat(target, dir, path));
+	return neg(fchown(fd, (uid_t)-1, (gid_t)gid));
+}
+
+static int linux_symlink(void *self, const char *target, int dir, const char *path)
+{
+	struct beneath b;
+	int r;
+
+	AT(b, r, self, dir, path, symlinkat(target, b.dir, b.name));
+	return r;
 }
 
 static ssize_t linux_readlink(void *self, int dir, const char *path, char *out, size_t size)
 {
-	ssize_t n = readlinkat(dir, path, out, size);
+	struct beneath b;
+	ssize_t n = beneath_parent(&b, dir, path, is_stepwise(self));
 
-	(void)self;
 	if (n < 0)
-		return -errno;
+		return n;
+	n = readlinkat(b.dir, b.name, out, size);
+	n = n < 0 ? -errno : n;
+	beneath_done(&b);
+	if (n < 0)
+		return n;
 	if ((size_t)n >= size)
 		return -ENAMETOOLONG;
 	out[n] = '\0';
@@ -333,11 +426,9 @@ static int list_fd(int fd, int (*each)(void *arg, const char *name), void *arg)
 
 static int linux_list(void *self, int dir, const char *path, int (*each)(void *arg, const char *name), void *arg)
 {
-	int fd;
+	int fd = beneath_open(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, is_stepwise(self));
 
-	(void)self;
-	RETRY(fd, openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-	return fd < 0 ? -errno : list_fd(fd, each, arg);
+	return fd < 0 ? fd : list_fd(fd, each, arg);
 }
 
 static const struct fs_magic {
@@ -446,27 +537,26 @@ static int linux_watch_open(void *self)
 	return neg(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
 }
 
-/* inotify knows paths only; /proc/self/fd/N/ makes one of a directory descriptor that survives renames above it. */
+/* inotify knows paths only; /proc/self/fd/N/. makes one of a directory that is held, and survives renames above it. */
 static int linux_watch_add(void *self, int watch, int dir, const char *path, uint32_t mask)
 {
 	uint32_t in = IN_ONLYDIR | IN_DONT_FOLLOW;
-	bool direct = dir == OS_CWD || path[0] == '/';
-	char full[PATH_MAX];
-	int n, r;
+	char held[40];
+	int fd, r;
 
-	(void)self;
 	for (size_t i = 0; i < sizeof(watch_bits) / sizeof(watch_bits[0]); i++)
 		if (mask & watch_bits[i].os)
 			in |= watch_bits[i].in;
-	if (direct)
-		n = snprintf(full, sizeof(full), "%s", path);
-	else
-		n = snprintf(full, sizeof(full), "/proc/self/fd/%d/%s", dir, path);
-	if (n < 0 || (size_t)n >= sizeof(full))
-		return -ENAMETOOLONG;
-	r = neg(inotify_add_watch(watch, full, in));
-	if (r == -ENOENT && !direct && access("/proc/self/fd", X_OK) < 0)
-		return -EOPNOTSUPP; /* no /proc here: only OS_CWD and absolute paths can be watched */
+	if (dir == OS_CWD)
+		return neg(inotify_add_watch(watch, path, in));
+	fd = beneath_open(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, is_stepwise(self));
+	if (fd < 0)
+		return fd;
+	snprintf(held, sizeof(held), "/proc/self/fd/%d/.", fd);
+	r = neg(inotify_add_watch(watch, held, in));
+	close(fd);
+	if (r == -ENOENT && access("/proc/self/fd", X_OK) < 0)
+		return -EOPNOTSUPP; /* no /proc here: only OS_CWD can be watched from */
 	return r;
 }
 
@@ -813,6 +903,7 @@ const struct os *os_linux(void)
 		.mkdir = linux_mkdir,
 		.rmdir = linux_rmdir,
 		.chmod = linux_chmod,
+		.chown_group = linux_chown_group,
 		.symlink = linux_symlink,
 		.readlink = linux_readlink,
 		.list = linux_list,
@@ -839,4 +930,20 @@ const struct os *os_linux(void)
 	};
 
 	return &table;
+}
+
+static struct os stepwise;
+
+static void make_stepwise(void)
+{
+	stepwise = *os_linux();
+	stepwise.self = &stepwise;
+}
+
+const struct os *os_linux_stepwise(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_stepwise);
+	return &stepwise;
 }

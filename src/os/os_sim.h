@@ -9,7 +9,8 @@
  *             sync of a directory they touch, or sync_fs. A rename is one operation, kept or lost as a whole. Whoever
  *             is kept keeps the earlier un-synced ones on the same names (one name is one place on the disk).
  *             Syncing a file does not persist its name; a name that was kept whose file was never synced is a file of
- *             length zero. chmod and a link's target are durable at once; times of day are not modelled after a cut.
+ *             length zero. chmod and a link's target are durable at once. A change time that a rename or unlink has set is
+ *             lost with it; those of writes stay.
  *   failed    A sync that fails marks what it should have written as clean: the next sync succeeds, the running system
  *   sync      goes on seeing the new bytes, the disk has the old ones (zeros where the file grew) for good. The same
  *             for the entries of a directory. The error is told once to every descriptor that was open then.

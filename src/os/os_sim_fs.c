@@ -80,20 +80,30 @@ void fs_desc_close(struct os_sim *sim, struct sim_desc *d, bool quiet)
 	sim->free_desc = index;
 }
 
+/* Out of the directory that it begins in. */
+static bool leaves(const char *path)
+{
+	for (const char *p = path; *p; p += strspn(p, "/")) {
+		size_t n = strcspn(p, "/");
+		if (!n || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return true;
+		p += n;
+	}
+	return false;
+}
+
 int fs_walk(struct os_sim *sim, int process, int dir, const char *path, struct sim_at *at)
 {
-	uint32_t start = SIM_ROOT;
 	const struct sim_desc *d;
 
-	if (dir != OS_CWD && path[0] != '/') {
-		d = fs_desc(sim, process, dir);
-		if (!d)
-			return -EBADF;
-		if (d->kind != DESC_INODE || inode_body(sim, d->ino)->type != OS_DIR)
-			return -ENOTDIR;
-		start = d->ino;
-	}
-	return walk(sim, start, path, false, at);
+	if (dir == OS_CWD)
+		return walk(sim, SIM_ROOT, path, false, at);
+	d = fs_desc(sim, process, dir);
+	if (!d)
+		return -EBADF;
+	if (d->kind != DESC_INODE || inode_body(sim, d->ino)->type != OS_DIR)
+		return -ENOTDIR;
+	return leaves(path) ? -EXDEV : walk_beneath(sim, d->ino, path, at);
 }
 
 /* Counts the operation; the power may fail in it. */
@@ -457,8 +467,7 @@ int fs_rename(struct os_sim *sim, const struct sim_at *from, const struct sim_at
 	c[0].ent = entry_make(sim, to->dir, to->name, to->len);
 	old_name = name_ref(inode_body(sim, from->dir)->ents[from->ent].name);
 	new_name = name_ref(inode_body(sim, to->dir)->ents[c[0].ent].name);
-	inode_mut(sim, from->ino)->ctime_ns = sim->real_ns;
-	dirop_add(sim, c, 2);
+	dirop_add_touching(sim, c, 2, from->ino);
 	watch_notify(sim, from->dir, OS_WATCH_MOVED_FROM, old_name);
 	watch_notify(sim, to->dir, OS_WATCH_MOVED_TO, new_name);
 	watch_notify(sim, from->ino, OS_WATCH_GONE, NULL);
@@ -491,8 +500,7 @@ int fs_unlink(struct os_sim *sim, const struct sim_at *at, bool dir)
 	if (dir)
 		watch_gone(sim, at->ino);
 	name = name_ref(inode_body(sim, at->dir)->ents[at->ent].name);
-	inode_mut(sim, at->ino)->ctime_ns = sim->real_ns;
-	dirop_add(sim, &c, 1);
+	dirop_add_touching(sim, &c, 1, at->ino);
 	watch_notify(sim, at->dir, OS_WATCH_DELETE, name);
 	name_unref(name);
 	return 0;

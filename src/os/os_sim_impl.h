@@ -118,6 +118,8 @@ struct sim_dirop {
 	uint64_t seq; /* 0: free */
 	uint32_t n, next_free;
 	bool marked;
+	uint32_t touched;      /* whose change time it has set, 0: nobody's; lost with it */
+	int64_t ctime_was_ns;
 	struct sim_change c[2];
 };
 
@@ -216,6 +218,7 @@ struct sim_at {
 	const char *name;       /* into the path or buf; len 0 for "." and the like */
 	size_t len;
 	bool must_dir;
+	bool beneath; /* a link ends the walk: -EMLINK */
 	char buf[4096];
 };
 
@@ -264,7 +267,8 @@ uint32_t entry_find(const struct sim_body *dir, const char *name, size_t len);
 uint32_t entry_make(struct os_sim *sim, uint32_t dir, const char *name, size_t len);
 void entry_set(struct os_sim *sim, uint32_t dir, uint32_t ent, int side, uint32_t ino);
 void entry_prune(struct os_sim *sim, uint32_t dir, uint32_t ent);
-void dirop_add(struct os_sim *sim, const struct sim_change *c, uint32_t n); /* changes the volatile side, too */
+uint32_t dirop_add(struct os_sim *sim, const struct sim_change *c, uint32_t n); /* changes the volatile side, too */
+void dirop_add_touching(struct os_sim *sim, const struct sim_change *c, uint32_t n, uint32_t ino); /* and its change time */
 void dirop_remove(struct os_sim *sim, uint32_t op);
 void dirop_mark(struct os_sim *sim, uint32_t op);
 void dirop_apply_marked(struct os_sim *sim);
@@ -273,6 +277,7 @@ void dir_lose(struct os_sim *sim, uint32_t dir);
 void dir_restore(struct os_sim *sim, uint32_t dir); /* the volatile side becomes the durable one */
 void inode_path(const struct os_sim *sim, uint32_t ino, char *out, size_t size);
 int walk(struct os_sim *sim, uint32_t start, const char *path, bool follow, struct sim_at *at);
+int walk_beneath(struct os_sim *sim, uint32_t start, const char *path, struct sim_at *at);
 
 /* os_sim_watch.c */
 struct sim_watch *watch_new(void);

@@ -35,6 +35,22 @@ static void mark_random(struct os_sim *sim)
 			dirop_mark(sim, op);
 }
 
+/* The change time is part of the inode, which a file system writes together with the entry: of those that are lost, the
+ * first one on an inode knows what it was. */
+static void restore_times(struct os_sim *sim)
+{
+	for (uint32_t op = 0; op < sim->ndirops; op++) {
+		const struct sim_dirop *o = &sim->dirops[op];
+		bool first = o->seq && o->touched && sim->slots[o->touched].body;
+
+		for (uint32_t other = 0; first && other < sim->ndirops; other++)
+			first = !sim->dirops[other].seq || sim->dirops[other].touched != o->touched ||
+				sim->dirops[other].seq >= o->seq;
+		if (first)
+			inode_mut(sim, o->touched)->ctime_ns = o->ctime_was_ns;
+	}
+}
+
 static void cut_names(struct os_sim *sim, const struct os_sim_cut *how)
 {
 	if (how->mode == OS_SIM_KEEP_ALL)
@@ -44,6 +60,7 @@ static void cut_names(struct os_sim *sim, const struct os_sim_cut *how)
 	else if (how->mode == OS_SIM_ORDERED)
 		mark_all(sim, sim->committed + sim_below(sim, sim->seq - sim->committed + 1));
 	dirop_apply_marked(sim);
+	restore_times(sim);
 	for (uint32_t op = 0; op < sim->ndirops; op++)
 		if (sim->dirops[op].seq)
 			dirop_remove(sim, op);

@@ -337,7 +337,7 @@ static void change_unlink(struct os_sim *sim, const struct sim_change *c)
 	inode_unref(sim, c->dir);
 }
 
-void dirop_add(struct os_sim *sim, const struct sim_change *c, uint32_t n)
+uint32_t dirop_add(struct os_sim *sim, const struct sim_change *c, uint32_t n)
 {
 	uint32_t op = sim->free_dirop;
 
@@ -359,6 +359,18 @@ void dirop_add(struct os_sim *sim, const struct sim_change *c, uint32_t n)
 		entry_set(sim, c[k].dir, c[k].ent, VOL, c[k].ino);
 		b->mtime_ns = b->ctime_ns = sim->real_ns;
 	}
+	return op;
+}
+
+void dirop_add_touching(struct os_sim *sim, const struct sim_change *c, uint32_t n, uint32_t ino)
+{
+	int64_t was = inode_body(sim, ino)->ctime_ns;
+	uint32_t op;
+
+	inode_mut(sim, ino)->ctime_ns = sim->real_ns;
+	op = dirop_add(sim, c, n);
+	sim->dirops[op].touched = ino;
+	sim->dirops[op].ctime_was_ns = was;
 }
 
 void dirop_remove(struct os_sim *sim, uint32_t op)
@@ -543,6 +555,8 @@ static int walk_step(struct os_sim *sim, uint32_t *cur, const char **path, bool 
 	if (!b)
 		return -ENOENT;
 	if (b->type == OS_LINK) {
+		if (at->beneath)
+			return -EMLINK;
 		*cur = b->target->text[0] == '/' ? SIM_ROOT : *cur;
 		*path = at->buf + strspn(b->target->text, "/");
 		return walk_expand(b->target, rest, at->buf, sizeof(at->buf)) < 0 ? -ENAMETOOLONG : -ELOOP;
@@ -552,7 +566,7 @@ static int walk_step(struct os_sim *sim, uint32_t *cur, const char **path, bool 
 	return b->type == OS_DIR ? 0 : -ENOTDIR;
 }
 
-int walk(struct os_sim *sim, uint32_t start, const char *path, bool follow, struct sim_at *at)
+static int walk_from(struct os_sim *sim, uint32_t start, const char *path, bool follow, struct sim_at *at)
 {
 	uint32_t cur = path[0] == '/' ? SIM_ROOT : start;
 	int links = 0, r;
@@ -570,4 +584,18 @@ int walk(struct os_sim *sim, uint32_t start, const char *path, bool follow, stru
 			r = 0;
 	} while (!r);
 	return r < 0 ? r : 0;
+}
+
+int walk(struct os_sim *sim, uint32_t start, const char *path, bool follow, struct sim_at *at)
+{
+	at->beneath = false;
+	return walk_from(sim, start, path, follow, at);
+}
+
+/* No link is followed, the last component with a slash behind it among them. */
+int walk_beneath(struct os_sim *sim, uint32_t start, const char *path, struct sim_at *at)
+{
+	at->beneath = true;
+	int r = walk_from(sim, start, path, false, at);
+	return r == -EMLINK ? -ELOOP : r;
 }

@@ -49,7 +49,7 @@ struct config_activity {
 	bool sync;               /* the result is on the disk before the attempt has ended */
 	/* isolation, of processes */
 	const char *user, *group;         /* names or numbers; NULL = as the runtime */
-	const char *const *env_keep;      /* of the runtime's environment only these names; NULL = all */
+	const char *const *env_keep;      /* of the runtime's environment only these names; NULL = all, or a few harmless ones with user or group */
 	int64_t nice;
 	const char *ionice;               /* idle, best-effort:N, realtime:N */
 	const char *const *rlimits;       /* "name=value" */
@@ -68,6 +68,9 @@ struct config {
 	const char *const *activities_dirs;     /* directories of executables, NULL-terminated */
 	int log_level;                          /* enum log_level */
 	bool allow_volatile;
+	struct {
+		const char *read_group, *drop_group, *control_group; /* names or numbers; NULL = none */
+	} access;
 	struct {
 		uint32_t resident_max;
 		uint64_t stack_bytes, memory_max;
@@ -97,6 +100,8 @@ struct config {
 		uint32_t watches_max;
 		uint64_t bytes_max;
 		int64_t rescan_ms, rescan_idle_ms;
+		uint32_t rejected_max;
+		uint64_t rejected_bytes_max;
 	} drops;
 	struct {
 		int after_reboot; /* enum config_after_reboot */

@@ -392,8 +392,11 @@ static int load_file(struct config *cfg, const char *file, struct pawl_error *er
 {
 	struct buf data = BUF_INIT;
 	struct stat st;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret;
+	int fd, ret;
 
+	do
+		fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open configuration '%s'", file);
 	if (fstat(fd, &st))

@@ -13,9 +13,11 @@
  * kind, and calendar times, are looked at again whenever the wall clock is set.
  */
 #include "runtime/runtime.h"
+#include "base/error.h"
 #include <stdlib.h>
 
 #define FULL_WAIT_MS 10000
+#define ARCHIVE_AGAIN_NS 1000000000ll
 
 
 int64_t runtime_now_ms(const struct pawl_runtime *rt)
@@ -253,23 +255,63 @@ static void apply(struct pawl_runtime *rt, struct instance *i, const struct even
 		activity_message(rt, i, item, e);
 }
 
-static void archive(struct pawl_runtime *rt, const char *id)
+static int archive(struct pawl_runtime *rt, const char *id, struct pawl_error *err)
 {
-	struct pawl_error err = { 0 };
+	int rc = rt->provider->ops->archive(rt->provider, id, err);
 
-	if (rt->provider->ops->archive(rt->provider, id, &err) < 0)
-		log_warning("%s; the next start tries again", err.text);
-	else
+	if (rc == 0)
 		retention_ended(rt, id);
+	return rc;
 }
 
 /* Moving directories takes longer than anything else here, and nobody waits for it: it comes when the next commit is on
- * its way. */
+ * its way. What cannot be moved stays in the list, and in the hub as it is. */
 void effects_archive_ended(struct pawl_runtime *rt)
 {
+	struct pawl_error err = { 0 };
+	size_t kept = 0, len;
+
+	rt->ended.failed = false;
+	if (rt->ended.len == 0 || rt->os->boot_ns(rt->os->self) < rt->ended_after_ns)
+		return;
+	for (size_t at = 0; at < rt->ended.len; at += len) {
+		len = strlen(rt->ended.data + at) + 1;
+		if (archive(rt, rt->ended.data + at, &err) == 0)
+			continue;
+		memmove(rt->ended.data + kept, rt->ended.data + at, len);
+		kept += len;
+	}
+	if (kept && !rt->ended_after_ns)
+		log_warning("%s; trying again", err.text);
+	else if (!kept && rt->ended_after_ns)
+		log_notice("what has ended is in the archive");
+	rt->ended_after_ns = kept ? rt->os->boot_ns(rt->os->self) + ARCHIVE_AGAIN_NS : 0;
+	rt->ended.len = kept;
+	if (!kept)
+		buf_reset(&rt->ended);
+}
+
+void effects_archive(struct pawl_runtime *rt, const char *id)
+{
+	struct pawl_error err = { 0 };
+
+	if (buf_reserve(&rt->ended, strlen(id) + 1))
+		buf_add(&rt->ended, id, strlen(id) + 1);
+	else if (archive(rt, id, &err) < 0)
+		log_warning("%s; the next start tries again", err.text);
+}
+
+bool effects_waits_for_archive(const struct pawl_runtime *rt, const char *id)
+{
 	for (size_t at = 0; at < rt->ended.len; at += strlen(rt->ended.data + at) + 1)
-		archive(rt, rt->ended.data + at);
-	buf_reset(&rt->ended);
+		if (strcmp(rt->ended.data + at, id) == 0)
+			return true;
+	return false;
+}
+
+int64_t effects_archive_next(const struct pawl_runtime *rt)
+{
+	return rt->ended.len ? rt->ended_after_ns : -1;
 }
 
 static void ended(struct pawl_runtime *rt, struct instance *i)
@@ -277,10 +319,7 @@ static void ended(struct pawl_runtime *rt, struct instance *i)
 	log_info("instance '%s': %s", i->id, status_name(i->view.status));
 	effects_drop(rt, i);
 	requests_of_ended(rt, i);
-	if (buf_reserve(&rt->ended, strlen(i->id) + 1))
-		buf_add(&rt->ended, i->id, strlen(i->id) + 1);
-	else
-		archive(rt, i->id);
+	effects_archive(rt, i->id);
 	instance_remove(rt, i);
 }
 

@@ -121,7 +121,7 @@ bool generation_took(struct pawl_runtime *rt, struct instance *i, const char *me
 {
 	struct generation *g;
 
-	if (!i->loaded || i->execution == 1)
+	if (!i->loaded)
 		return false;
 	if (rt->os->boot_ns(rt->os->self) - rt->opened_ns > OLDER_FOR_NS) {
 		i->loaded = false;

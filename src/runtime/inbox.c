@@ -34,6 +34,16 @@ void inbox_attend(struct pawl_runtime *rt, struct instance *i)
 	rt->look = rt->look || wanted;
 }
 
+/* The first of a series is told. */
+static int not_taken(struct pawl_runtime *rt, int rc, const char *why, const char *what, const char *id)
+{
+	if (!rt->look_told)
+		log_error("%s '%s' cannot be taken: %s; trying again", what, id, why);
+	rt->look_told = true;
+	rt->not_taken++;
+	return rc;
+}
+
 /* ---- starts ---- */
 
 /* An id for a start that names none. From the message's own id, so that the same start, seen again after a crash, is the
@@ -140,12 +150,13 @@ int start_post(struct pawl_runtime *rt, const struct start_order *o, char *id_ou
 		return err_set(err, PAWL_ETOOBIG, "%zu instances are live, which is the limit (limits.instances_max)", rt->instances.count);
 	struct mail *m = mail_new(rt, EVENT_ExecutionStarted);
 	struct instance *i = m ? instance_add(rt, id) : NULL;
-	if (!i || fill_start(rt, m, o) < 0) {
+	rc = i ? fill_start(rt, m, o) : PAWL_ENOMEM;
+	if (rc < 0) {
 		if (i)
 			instance_remove(rt, i);
 		if (m)
 			mail_free(m);
-		return err_nomem(err);
+		return rc == PAWL_EIO ? err_set(err, rc, "cannot draw a seed for '%s'", id) : err_nomem(err);
 	}
 	m->token = o->token;
 	m->request = o->request;
@@ -153,7 +164,20 @@ int start_post(struct pawl_runtime *rt, const struct start_order *o, char *id_ou
 	return 0;
 }
 
-static void receive_start(struct pawl_runtime *rt, const struct pawl_message *p)
+/* I11: a start that was dropped can wait where it is until there is room; who is asked answers. */
+static bool start_waits(struct pawl_runtime *rt, const struct pawl_message *p)
+{
+	bool full = rt->instances.count >= rt->config.limits.instances_max;
+
+	if (p->can_wait && full && !rt->starts_wait)
+		log_warning("%zu instances are live, which is the limit (limits.instances_max): start files wait in the inbox until there is room", rt->instances.count);
+	if (p->can_wait)
+		rt->starts_wait = full;
+	return p->can_wait && full;
+}
+
+/* Each receive_...: < 0 when it is not taken: it comes again. */
+static int receive_start(struct pawl_runtime *rt, const struct pawl_message *p)
 {
 	struct pawl_error err = { 0 };
 	char id[TEXT_INSTANCE_ID_MAX + 1];
@@ -164,9 +188,10 @@ static void receive_start(struct pawl_runtime *rt, const struct pawl_message *p)
 	if (rc == PAWL_EEXISTS && (p->if_exists == PAWL_IF_EXISTS_USE || is_same_start(rt, id, p->id)))
 		rt->provider->ops->ack(rt->provider, p->token);
 	else if (pawl_error_class(rc) == PAWL_CLASS_RETRYABLE)
-		log_error("%s; the start of '%s' is taken at the next start of the runtime", err.text, id);
+		return not_taken(rt, rc, err.text, "the start of", id);
 	else if (rc < 0)
 		rt->provider->ops->reject(rt->provider, p->token, err.text);
+	return 0;
 }
 
 /* ---- everything else ---- */
@@ -191,53 +216,73 @@ static enum event_type event_of(enum pawl_message_kind kind)
 	return EVENT_UNKNOWN;
 }
 
-static struct slice keep(struct mail *m, const char *text, uint32_t field)
+/* false: out of memory, at some time. */
+static bool keep_bytes(struct mail *m, struct slice *to, struct slice bytes, uint32_t field)
 {
-	if (!text)
-		return SLICE_NONE;
+	if (!bytes.data)
+		return true;
 	m->event.fields |= field;
-	return arena_copy(&m->arena, slice_of(text));
+	*to = arena_copy(&m->arena, bytes);
+	return to->data != NULL;
 }
 
-static void receive_mail(struct pawl_runtime *rt, const struct pawl_message *p)
+static bool keep(struct mail *m, struct slice *to, const char *text, uint32_t field)
+{
+	return keep_bytes(m, to, text ? slice_of(text) : SLICE_NONE, field);
+}
+
+static bool fill_raised(struct mail *m, const struct pawl_message *p, const char *name)
+{
+	struct event *e = &m->event;
+
+	return keep(m, &e->name, name, FIELD_NAME) && keep(m, &e->from, p->from && p->from[0] ? p->from : NULL, FIELD_FROM) &&
+	       keep_bytes(m, &e->data, p->data ? slice_make(p->data, p->len) : SLICE_NONE, FIELD_DATA);
+}
+
+static bool fill_mail(struct pawl_runtime *rt, struct mail *m, const struct pawl_message *p)
+{
+	struct event *e = &m->event;
+	bool good = keep(m, &e->id, p->id, FIELD_ID);
+
+	if (p->kind == PAWL_MESSAGE_RAISE) {
+		good = good && fill_raised(m, p, p->name) && keep(m, &e->key, p->key, FIELD_KEY);
+		event_set_later(rt, e, p->at_ns, p->delay_ms);
+		return good;
+	}
+	if (p->kind == PAWL_MESSAGE_REQUEUE)
+		e->fields |= p->key && text_parse_u64(slice_of(p->key), &e->ref) == 0 ? FIELD_REF : 0;
+	else if (p->kind == PAWL_MESSAGE_CANCEL)
+		deliver_set_deadline(rt, e);
+	return good && keep(m, &e->reason, p->reason, FIELD_REASON);
+}
+
+static int receive_mail(struct pawl_runtime *rt, const struct pawl_message *p)
 {
 	struct instance *i = p->instance ? instance_get(rt, p->instance) : NULL;
 	char why[256];
 
+	if (!i && p->instance && p->id && revive_message_is_known(rt, p, false) > 0) { /* its removal has failed, and it has ended */
+		rt->provider->ops->ack(rt->provider, p->token);
+		return 0;
+	}
 	if (!i) {
 		snprintf(why, sizeof(why), "there is no live instance '%s'", p->instance ? p->instance : "");
 		rt->provider->ops->reject(rt->provider, p->token, why);
-		return;
+		return 0;
 	}
 	if (p->id && generation_took(rt, i, p->id)) {
 		rt->provider->ops->ack(rt->provider, p->token);
-		return;
+		return 0;
 	}
 	struct mail *m = mail_new(rt, event_of(p->kind));
-	if (!m) {
-		log_error("out of memory for a message to '%s': it is taken at the next start", i->id);
-		return;
+	if (!m || !fill_mail(rt, m, p)) {
+		if (m)
+			mail_free(m);
+		return not_taken(rt, PAWL_ENOMEM, "out of memory", "a message to", i->id);
 	}
-	if (p->kind == PAWL_MESSAGE_REQUEUE) {
-		m->event.fields |= p->key && text_parse_u64(slice_of(p->key), &m->event.ref) == 0 ? FIELD_REF : 0;
-		m->event.reason = keep(m, p->reason, FIELD_REASON);
-	} else if (p->kind == PAWL_MESSAGE_RAISE) {
-		m->event.name = keep(m, p->name, FIELD_NAME);
-		m->event.key = keep(m, p->key, FIELD_KEY);
-		m->event.from = keep(m, p->from && p->from[0] ? p->from : NULL, FIELD_FROM);
-		if (p->data) {
-			m->event.fields |= FIELD_DATA;
-			m->event.data = arena_copy(&m->arena, slice_make(p->data, p->len));
-		}
-		event_set_later(rt, &m->event, p->at_ns, p->delay_ms);
-	} else {
-		m->event.reason = keep(m, p->reason, FIELD_REASON);
-		if (p->kind == PAWL_MESSAGE_CANCEL)
-			deliver_set_deadline(rt, &m->event);
-	}
-	m->event.id = keep(m, p->id, FIELD_ID);
 	m->token = p->token;
 	mail_post(rt, i, m);
+	return 0;
 }
 
 static bool begins_execution(struct pawl_runtime *rt, const struct pawl_message *p)
@@ -267,7 +312,7 @@ void share_drop(struct share *s)
 {
 	if (--s->count > 0)
 		return;
-	if (!s->rt->closing) /* else it comes again at the next start, and whoever has it drops it (I2) */
+	if (s->token && !s->rt->closing) /* else it comes again at the next start, and whoever has it drops it (I2) */
 		s->rt->provider->ops->ack(s->rt->provider, s->token);
 	free(s);
 }
@@ -276,7 +321,23 @@ struct publishing {
 	struct pawl_runtime *rt;
 	const struct pawl_message *message;
 	struct share *share;
+	struct published { struct mail *mail; struct instance *to; } *all; /* they are posted when all are made */
+	size_t count, cap;
 };
+
+static int publish_add(struct publishing *p, struct mail *m, struct instance *to)
+{
+	if (p->count == p->cap) {
+		size_t cap = p->cap ? p->cap * 2 : 16;
+		struct published *grown = realloc(p->all, cap * sizeof(*grown));
+		if (!grown)
+			return PAWL_ENOMEM;
+		p->all = grown;
+		p->cap = cap;
+	}
+	p->all[p->count++] = (struct published){ m, to };
+	return 0;
+}
 
 /* Each event has an id of its own, as an instance may get two of one message. */
 static struct mail *published_mail(struct publishing *p, const char *event)
@@ -285,19 +346,13 @@ static struct mail *published_mail(struct publishing *p, const char *event)
 	struct mail *m = mail_new(p->rt, EVENT_EventRaised);
 	const char *id = m ? arena_printf(&m->arena, "%s.%s", from->id, event) : NULL;
 
-	if (!id) {
+	if (!id || !fill_raised(m, from, event)) {
 		if (m)
 			mail_free(m);
 		return NULL;
 	}
-	m->event.fields = FIELD_ID;
+	m->event.fields |= FIELD_ID;
 	m->event.id = slice_of(id);
-	m->event.name = keep(m, event, FIELD_NAME);
-	m->event.from = keep(m, from->from && from->from[0] ? from->from : NULL, FIELD_FROM);
-	if (from->data) {
-		m->event.fields |= FIELD_DATA;
-		m->event.data = arena_copy(&m->arena, slice_make(from->data, from->len));
-	}
 	m->share = p->share;
 	p->share->count++;
 	return m;
@@ -314,27 +369,34 @@ static int publish_to(void *arg, struct slice key, void *value)
 		if (!topic_is_first(&i->view, t, topic))
 			continue;
 		struct mail *m = published_mail(p, t->event);
-		if (!m)
-			log_error("out of memory: '%s' does not get what was published under '%s'", i->id, p->message->name);
-		else if (generation_took(p->rt, i, m->event.id.data))
+		bool took = m && generation_took(p->rt, i, m->event.id.data);
+		int rc = took ? 0 : m ? publish_add(p, m, i) : PAWL_ENOMEM;
+		if (m && (took || rc < 0))
 			mail_free(m);
-		else
-			mail_post(p->rt, i, m);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
 
-static void receive_publication(struct pawl_runtime *rt, const struct pawl_message *message)
+/* To all of them, or to none now. */
+static int receive_publication(struct pawl_runtime *rt, const struct pawl_message *message)
 {
-	struct publishing p = { rt, message, malloc(sizeof(*p.share)) };
+	struct publishing p = { rt, message, malloc(sizeof(*p.share)), NULL, 0, 0 };
 
-	if (!p.share) {
-		log_error("out of memory for what was published under '%s': it is taken at the next start", message->name);
-		return;
-	}
-	*p.share = (struct share){ rt, message->token, 1 };
-	(void)map_each(&rt->instances, publish_to, &p);
+	if (!p.share)
+		return not_taken(rt, PAWL_ENOMEM, "out of memory", "what was published under", message->name);
+	*p.share = (struct share){ rt, NULL, 1 };
+	int rc = map_each(&rt->instances, publish_to, &p);
+	p.share->token = rc == 0 ? message->token : NULL;
+	for (size_t n = 0; n < p.count; n++)
+		if (rc == 0)
+			mail_post(rt, p.all[n].to, p.all[n].mail);
+		else
+			mail_free(p.all[n].mail);
+	free(p.all);
 	share_drop(p.share);
+	return rc < 0 ? not_taken(rt, rc, "out of memory", "what was published under", message->name) : 0;
 }
 
 static int receive(void *arg, struct pawl_message *p)
@@ -342,17 +404,18 @@ static int receive(void *arg, struct pawl_message *p)
 	struct pawl_runtime *rt = arg;
 
 	rt->active = true;
-	if (begins_execution(rt, p))
-		revive_receive(rt, p);
-	else if (p->kind == PAWL_MESSAGE_START)
-		receive_start(rt, p);
-	else if (p->kind == PAWL_MESSAGE_PURGE || p->kind == PAWL_MESSAGE_COMPACT)
-		removal_receive(rt, p);
-	else if (p->kind == PAWL_MESSAGE_PUBLISH)
-		receive_publication(rt, p);
-	else
-		receive_mail(rt, p);
-	return 0;
+	if (begins_execution(rt, p)) {
+		struct pawl_error err = { 0 };
+		int rc = revive_receive(rt, p, &err);
+		return rc < 0 ? not_taken(rt, rc, err.text, "what was asked of", p->instance) : 0;
+	}
+	switch (p->kind) {
+	case PAWL_MESSAGE_START: return start_waits(rt, p) ? 1 : receive_start(rt, p);
+	case PAWL_MESSAGE_PUBLISH: return receive_publication(rt, p);
+	case PAWL_MESSAGE_PURGE:
+	case PAWL_MESSAGE_COMPACT: return removal_receive(rt, p) < 0 ? not_taken(rt, PAWL_ENOMEM, "out of memory", "what was asked of", p->instance) : 0;
+	default: return receive_mail(rt, p);
+	}
 }
 
 int inbox_look(struct pawl_runtime *rt, struct pawl_error *err)
@@ -363,6 +426,7 @@ int inbox_look(struct pawl_runtime *rt, struct pawl_error *err)
 	if (!rt->look && !all && (rt->again_ns < 0 || now < rt->again_ns))
 		return 0;
 	rt->look = rt->look_all = false;
+	rt->not_taken = 0;
 	int rc = rt->provider->ops->receive(rt->provider, all, receive, rt, &again, err);
 	rt->again_ns = again < 0 ? rt->again_ns > now ? rt->again_ns : -1 : now + again * 1000000;
 	if (all) {
@@ -371,9 +435,14 @@ int inbox_look(struct pawl_runtime *rt, struct pawl_error *err)
 		rt->active = false;
 	}
 	if (rc < 0 && pawl_error_class(rc) != PAWL_CLASS_FENCED) {
-		log_error("%s; looking again soon", err->text);
+		if (!rt->look_told)
+			log_error("%s; looking again soon", err->text);
+		rt->look_told = true;
 		rt->again_ns = now + 1000000000;
 		return 0;
 	}
+	if (rt->look_told && rt->not_taken == 0)
+		log_notice("messages are taken again");
+	rt->look_told = rt->not_taken > 0;
 	return rc;
 }

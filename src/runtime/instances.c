@@ -38,7 +38,7 @@ static bool is_to_go_on(const struct pawl_runtime *rt, const struct instance *i)
 bool instance_wants_turn(const struct pawl_runtime *rt, const struct instance *i)
 {
 	if (i->mail && i->mail->event.type == EVENT_ExecutionTerminated)
-		return true;
+		return !i->waits || !generation_is_paused(i); /* no loop that it is in holds that up, but storage trouble does */
 	return !i->parked && !generation_is_paused(i) && (i->mail || is_to_go_on(rt, i));
 }
 
@@ -63,8 +63,11 @@ static struct mail **place_of(struct instance *i, const struct mail *m)
 {
 	struct mail **at = &i->mail;
 
-	if (m->event.type == EVENT_ExecutionTerminated)
+	if (m->event.type == EVENT_ExecutionTerminated) {
+		while (i->revived && *at && (*at)->revival) /* it has ended: this one is for the next execution */
+			at = &(*at)->next;
 		return at;
+	}
 	if (!m->event.seq)
 		return i->mail_end;
 	while (*at && ((*at)->event.seq || (*at)->event.type == EVENT_ExecutionTerminated))
@@ -301,16 +304,43 @@ static int load_history(struct pawl_runtime *rt, struct instance *i, bool *empty
 	return rc;
 }
 
+#define READ_TRIES 3
+
+/* A disk that failed once may do better the next time, and only a person takes back what is set aside. */
+static int load_patiently(struct pawl_runtime *rt, struct instance *i, bool *empty, struct pawl_error *err)
+{
+	int rc = load_history(rt, i, empty, err);
+
+	for (int n = 1; rc == PAWL_EIO && n < READ_TRIES; n++)
+		rc = load_history(rt, i, empty, err);
+	return rc;
+}
+
 static void set_aside(struct pawl_runtime *rt, struct instance *i, const char *why)
 {
 	i->parked = PARKED_DAMAGED;
 	(void)rt->provider->ops->quarantine(rt->provider, i->id, why, NULL);
 }
 
-/* Bad state is set aside, reported and survived (I6). */
+/* Nothing of this instance: no memory, too many open files. The start fails, and another one can be tried. */
+static bool is_for_all(int rc)
+{
+	enum pawl_error_class class = pawl_error_class(rc);
+
+	return rc != PAWL_EIO && (class == PAWL_CLASS_RETRYABLE || class == PAWL_CLASS_NOSPACE);
+}
+
+struct loading {
+	struct pawl_runtime *rt;
+	struct pawl_error *err;
+};
+
+/* Bad state is set aside, reported and survived (I6). What is wrong with this process (no descriptor or memory left) is not
+ * the instance's fault: then it does not start. */
 static int load_one(void *arg, const char *id)
 {
-	struct pawl_runtime *rt = arg;
+	const struct loading *l = arg;
+	struct pawl_runtime *rt = l->rt;
 	struct pawl_error err = { 0 };
 	bool quarantined, empty = false;
 	struct instance *i = instance_add(rt, id);
@@ -325,10 +355,17 @@ static int load_one(void *arg, const char *id)
 	free(note);
 	if (i->parked)
 		return 0;
-	int rc = load_history(rt, i, &empty, &err);
-	if (rc == PAWL_ENOMEM)
+	int rc = load_patiently(rt, i, &empty, &err);
+	if (is_for_all(rc)) {
+		if (l->err)
+			*l->err = err;
 		return rc;
-	if (rc < 0) {
+	}
+	if (rc == PAWL_EIO) { /* perhaps this file only; it is not known to be damaged, so the next start looks again */
+		i->parked = PARKED_DAMAGED;
+		log_error("instance '%s' is set aside until the next start: %s", id, err.text);
+		rt->provider->ops->note(rt->provider, id, err.text);
+	} else if (rc < 0) {
 		set_aside(rt, i, err.text);
 	} else if (empty) {
 		map_remove(&rt->instances, slice_of(id)); /* its start is still in the mailbox */
@@ -339,8 +376,7 @@ static int load_one(void *arg, const char *id)
 		instance_park(rt, i, PARKED_UNREADABLE, "its history was written by a newer pawl: run that version");
 	} else if (status_is_ended(i->view.status)) {
 		works_left_behind(rt, id, i->execution, NULL);
-		if (rt->provider->ops->archive(rt->provider, id, &err) < 0)
-			log_warning("cannot archive '%s': %s", id, err.text);
+		effects_archive(rt, id);
 		instance_remove(rt, i);
 	} else {
 		i->started = true;
@@ -364,7 +400,8 @@ static int resume_one(void *arg, struct slice key, void *value)
 
 int instances_load(struct pawl_runtime *rt, struct pawl_error *err)
 {
-	int rc = rt->provider->ops->scan(rt->provider, false, load_one, rt, err);
+	struct loading l = { rt, err };
+	int rc = rt->provider->ops->scan(rt->provider, false, load_one, &l, err);
 
 	if (rc == PAWL_ENOMEM)
 		return err_nomem(err);

@@ -407,3 +407,20 @@ int isolation_options(const struct config_activity *c, const char *leaf, struct 
 		*options = o.list;
 	return o.ret;
 }
+
+int isolation_group(const char *key, const char *value, uint32_t *gid, struct pawl_error *err)
+{
+	struct pawl_error why = { 0 };
+	struct identity id = { .has_gid = false };
+
+	*gid = 0;
+	if (!value)
+		return 0;
+	if (is_number(value) && !parse_id(value, &id.gid))
+		return err_set(err, PAWL_EINVALID, "'%s': expected a group or its number, not '%.64s'", key, value);
+	int rc = find_group(value, &id, &why);
+	if (rc < 0)
+		return err_set(err, rc, "'%s': %s", key, why.text);
+	*gid = id.gid;
+	return 0;
+}

@@ -17,4 +17,7 @@ int isolation_check(const struct config_activity *c, struct pawl_error *err) PAW
 int isolation_options(const struct config_activity *c, const char *leaf, struct arena *arena, const char *const **options,
                       struct pawl_error *err) PAWL_MUST_USE;
 
+/* The number of a group that the configuration names under this key; 0 when value is NULL. PAWL_ENOTFOUND. */
+int isolation_group(const char *key, const char *value, uint32_t *gid, struct pawl_error *err) PAWL_MUST_USE;
+
 #endif

@@ -69,7 +69,7 @@ static bool take_attempt(struct slice *rest, struct claim *c)
 
 static bool take_boot(struct slice rest, struct claim *c)
 {
-	if (rest.len != OS_BOOT_ID_SIZE - 1)
+	if (rest.len != OS_BOOT_ID_SIZE - 1 || memchr(rest.data, '\0', rest.len))
 		return false;
 	memcpy(c->boot_id, rest.data, rest.len);
 	c->boot_id[rest.len] = '\0';

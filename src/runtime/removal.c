@@ -18,6 +18,7 @@
 #define BATCH 50
 #define PRUNE_BATCH 8 /* each reads directories, and perhaps histories */
 #define RETRY_NS 100000000ll
+#define TROUBLE_NS 1000000000ll
 
 struct prune_wait {
 	struct heap_node node; /* first: in rt->prunes, by CLOCK_BOOTTIME */
@@ -181,8 +182,9 @@ static void prune_due(struct pawl_runtime *rt, int64_t now)
 		n += prunes[n].keep_from > 1;
 	}
 	int rc = removal_prune(rt->provider, prunes, n, &err);
-	if (rc < 0 && rc != PAWL_EBUSY)
-		log_warning("older executions: %s; trying again", err.text);
+	if (rc < 0 && rc != PAWL_EBUSY && !rt->prune_told)
+		log_warning("older executions stay: %s; trying again", err.text);
+	rt->prune_told = rc < 0 && (rc != PAWL_EBUSY || rt->prune_told);
 	for (size_t k = 0; k < count; k++) {
 		if (rc != 0)
 			wait_until(rt, due[k]->id, due[k]->upto, rc > 0 ? now : now + (rc == PAWL_EBUSY ? RETRY_NS : 10 * RETRY_NS));
@@ -199,19 +201,18 @@ static void refuse(struct pawl_runtime *rt, struct pawl_message *m, const char *
 	rt->provider->ops->reject(rt->provider, m->token, why);
 }
 
-void removal_receive(struct pawl_runtime *rt, struct pawl_message *m)
+int removal_receive(struct pawl_runtime *rt, struct pawl_message *m)
 {
 	if (rt->asked_count == rt->asked_cap) {
 		size_t cap = rt->asked_cap ? rt->asked_cap * 2 : 16;
 		struct pawl_message *grown = realloc(rt->asked, cap * sizeof(*grown));
-		if (!grown) {
-			refuse(rt, m, "out of memory, ask again");
-			return;
-		}
+		if (!grown)
+			return PAWL_ENOMEM;
 		rt->asked = grown;
 		rt->asked_cap = cap;
 	}
 	rt->asked[rt->asked_count++] = *m;
+	return 0;
 }
 
 /* All of one kind, from the front of what was asked, BATCH at most. */
@@ -233,6 +234,8 @@ static int purge_asked(struct pawl_runtime *rt, size_t count, struct pawl_error 
 		struct pawl_message *m = &rt->asked[n];
 		if (!m->token)
 			continue; /* refused already */
+		if (effects_waits_for_archive(rt, m->instance))
+			return PAWL_EBUSY;
 		if (!instance_get(rt, m->instance)) {
 			ids[ended++] = m->instance;
 			continue;
@@ -284,9 +287,20 @@ static void do_asked(struct pawl_runtime *rt, int64_t now)
 	size_t count = same_kind(rt);
 	int rc = rt->asked[0].kind == PAWL_MESSAGE_COMPACT ? compact_asked(rt, count, &err) : purge_asked(rt, count, &err);
 
-	if (rc == PAWL_EBUSY || pawl_error_class(rc) == PAWL_CLASS_NOSPACE)
+	enum pawl_error_class class = pawl_error_class(rc);
+	if (rc == PAWL_EBUSY) {
 		rt->asked_after_ns = now + RETRY_NS; /* no room in the journal, for now */
-	else if (rc <= 0)
+		return;
+	}
+	if (class == PAWL_CLASS_RETRYABLE || class == PAWL_CLASS_NOSPACE) { /* I7 */
+		if (!rt->asked_told)
+			log_error("what was asked to be removed stays: %s; trying again", err.text);
+		rt->asked_told = true;
+		rt->asked_after_ns = now + TROUBLE_NS;
+		return;
+	}
+	rt->asked_told = false;
+	if (rc <= 0)
 		answer(rt, count, rc, err.text);
 }
 

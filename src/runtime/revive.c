@@ -5,6 +5,7 @@
 
 #define OLDER_EXECUTIONS 1000     /* are looked at for a message that is seen again ... */
 #define OLDER_BYTES (8u << 20)    /* ... up to so much of history */
+#define AGAIN_NS 1000000000ll /* behind storage trouble */
 #define LAST_GOOD "last-good"
 
 struct revival {
@@ -220,16 +221,6 @@ static bool may_pass(int code)
 	return class == PAWL_CLASS_RETRYABLE || class == PAWL_CLASS_NOSPACE;
 }
 
-static void archive_again(struct pawl_runtime *rt, const char *id)
-{
-	struct pawl_error err = { 0 };
-
-	if (rt->provider->ops->archive(rt->provider, id, &err) < 0)
-		log_warning("%s; the next start tries again", err.text);
-	else
-		retention_ended(rt, id);
-}
-
 /* What was brought back from the archive, in vain: there it goes again. */
 static void give_up(struct pawl_runtime *rt, struct instance *i)
 {
@@ -237,7 +228,7 @@ static void give_up(struct pawl_runtime *rt, struct instance *i)
 		mail_post(rt, i, NULL);
 		return;
 	}
-	archive_again(rt, i->id);
+	effects_archive(rt, i->id);
 	instance_remove(rt, i);
 }
 
@@ -300,8 +291,15 @@ void revive_began(struct pawl_runtime *rt, struct instance *i)
 
 /* ---- messages ---- */
 
-/* 1: an execution of it was begun by this message. */
-static int has_begun(struct pawl_runtime *rt, const struct pawl_message *p)
+static bool names_message(const struct history *h, const char *message, bool first)
+{
+	for (size_t n = 0; n < (first && h->count ? 1 : h->count); n++)
+		if (h->events[n].fields & FIELD_ID && slice_is(h->events[n].id, message))
+			return true;
+	return false;
+}
+
+int revive_message_is_known(struct pawl_runtime *rt, const struct pawl_message *p, bool first)
 {
 	uint64_t newest = 0, which;
 	size_t bytes = 0;
@@ -319,8 +317,8 @@ static int has_begun(struct pawl_runtime *rt, const struct pawl_message *p)
 		rc = history_parse(&h, slice_make(text, len), NULL);
 		if (rc == PAWL_ENOMEM)
 			found = PAWL_ENOMEM;
-		else if (h.count > 0)
-			found = h.events[0].fields & FIELD_ID && slice_is(h.events[0].id, p->id);
+		else
+			found = names_message(&h, p->id, first);
 		bytes += len;
 		history_release(&h);
 		free(text);
@@ -367,6 +365,8 @@ static int bring_back(struct pawl_runtime *rt, struct revival *r, struct instanc
 	if (rt->instances.count >= rt->config.limits.instances_max)
 		return err_set(err, PAWL_ETOOBIG, "%zu instances are live, which is the limit (limits.instances_max)", rt->instances.count);
 	effects_archive_ended(rt);
+	if (effects_waits_for_archive(rt, id))
+		return err_set(err, PAWL_EBUSY, "instance '%s' is about to be moved to the archive", id);
 	int rc = next_lines(rt, r, &t, &line, &execution, err);
 	if (rc == 0 && !(event_type_class(r->history.events[r->history.count - 1].type) & EVENT_END))
 		rc = err_set(err, PAWL_ESTATE, "instance '%s' has not ended, and is not live", id);
@@ -377,7 +377,7 @@ static int bring_back(struct pawl_runtime *rt, struct revival *r, struct instanc
 	retention_forget(rt, &id, 1);
 	rc = add_ended(rt, r, execution - 1, out, err);
 	if (rc < 0)
-		archive_again(rt, id);
+		effects_archive(rt, id);
 	return rc;
 }
 
@@ -421,41 +421,42 @@ bool revival_later(struct pawl_runtime *rt, struct mail *m)
 	return true;
 }
 
-static void take(struct pawl_runtime *rt, const struct pawl_message *p, struct request *request)
+/* < 0: neither done nor refused, it must come again. */
+static int take(struct pawl_runtime *rt, const struct pawl_message *p, struct request *request, struct pawl_error *err)
 {
-	struct pawl_error err = { 0 };
-	int rc = has_begun(rt, p);
+	int rc = revive_message_is_known(rt, p, true);
 
 	if (rc > 0) {
 		if (p->token)
 			rt->provider->ops->ack(rt->provider, p->token);
 		if (request)
 			request_finish(rt, request, 0, "%s", "");
-		return;
+		return 0;
 	}
-	rc = rc < 0 ? err_nomem(&err) : post(rt, p, request, &err);
+	rc = rc < 0 ? err_nomem(err) : post(rt, p, request, err);
 	struct revival *r = rc == PAWL_EBUSY ? revival_new(p, request) : NULL;
 	if (r)
 		wait_for_it(rt, r);
 	if (rc == 0 || r)
-		return;
-	if (!may_pass(rc) || request)
-		refuse(rt, p, request, rc, err.text);
-	else
-		log_error("%s; what was asked of '%s' is done at the next start of the runtime", err.text, p->instance);
+		return 0;
+	if (may_pass(rc) && !request)
+		return rc;
+	refuse(rt, p, request, rc, err->text);
+	return 0;
 }
 
-void revive_receive(struct pawl_runtime *rt, const struct pawl_message *p)
+int revive_receive(struct pawl_runtime *rt, const struct pawl_message *p, struct pawl_error *err)
 {
-	take(rt, p, NULL);
+	return take(rt, p, NULL, err);
 }
 
 void revive_replace(struct pawl_runtime *rt, const struct start_order *o)
 {
+	struct pawl_error err = { 0 };
 	const struct pawl_message m = { .kind = PAWL_MESSAGE_START, .instance = o->id, .name = o->type, .version = o->version, .id = o->message_id,
 		.data = o->input.data, .len = o->input.len, .at_ns = o->at_ns, .delay_ms = o->delay_ms, .if_exists = PAWL_IF_EXISTS_REPLACE };
 
-	take(rt, &m, o->request);
+	(void)take(rt, &m, o->request, &err); /* somebody waits: it is done or refused */
 }
 
 /* Maintenance is over, or a commit: what could not be done then, can be now. */
@@ -466,12 +467,23 @@ void revivals_step(struct pawl_runtime *rt)
 	if (!r)
 		return;
 	rt->revivals = NULL;
+	rt->revive_after_ns = -1;
 	while (r) {
 		struct revival *next = r->next;
-		take(rt, &r->message, r->request);
-		revival_free(r);
+		struct pawl_error err = { 0 };
+		if (take(rt, &r->message, r->request, &err) < 0) {
+			wait_for_it(rt, r);
+			rt->revive_after_ns = rt->os->boot_ns(rt->os->self) + AGAIN_NS;
+		} else {
+			revival_free(r);
+		}
 		r = next;
 	}
+}
+
+int64_t revivals_next(const struct pawl_runtime *rt)
+{
+	return rt->revivals ? rt->revive_after_ns : -1;
 }
 
 void revivals_release(struct pawl_runtime *rt)

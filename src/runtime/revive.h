@@ -14,7 +14,10 @@
 #include "runtime/runtime.h"
 
 /* A message that begins an execution: it waits, or its instance does. It is acked or rejected, sooner or later. */
-void revive_receive(struct pawl_runtime *rt, const struct pawl_message *p);
+/* 1: it is in the history of its instance, live or ended; first: an execution was begun by it. */
+int revive_message_is_known(struct pawl_runtime *rt, const struct pawl_message *p, bool first);
+/* < 0: not taken, it comes again. */
+int revive_receive(struct pawl_runtime *rt, const struct pawl_message *p, struct pawl_error *err);
 /* A start of this program, for an id that is there. */
 void revive_replace(struct pawl_runtime *rt, const struct start_order *o);
 bool revive_is_there(struct pawl_runtime *rt, const char *id); /* live or ended: there is something to replace */
@@ -23,6 +26,7 @@ struct revival;
 void revival_free(struct revival *r);
 /* Those that could not be done yet. */
 void revivals_step(struct pawl_runtime *rt);
+int64_t revivals_next(const struct pawl_runtime *rt); /* when to look again, whatever happens; -1: when something does */
 void revivals_release(struct pawl_runtime *rt);
 /* The instance has ended before its mail was read: when it is one of ours, the message is one for what has ended now. */
 bool revival_later(struct pawl_runtime *rt, struct mail *m);

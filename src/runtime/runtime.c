@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "os/coro.h"
 #include "os/memory.h"
+#include "runtime/isolation.h"
 #include "runtime/notify.h"
 #include <errno.h>
 #include <signal.h>
@@ -21,13 +22,6 @@
 #define FLUSH_NS 50000000ll
 #define TRIM_STACKS 256
 #define TRIM_AFTER_NS 1000000000ll
-
-/* What a reload has replaced. */
-struct retired {
-	struct retired *next;
-	struct config config;
-	struct registry *registry;
-};
 
 const char *pawl_version(void)
 {
@@ -88,14 +82,26 @@ static const struct pawl_provider_ops *const default_provider = &pawl_provider_f
 static const struct pawl_provider_ops *const default_provider = NULL;
 #endif
 
+static int find_groups(const struct pawl_runtime *rt, struct pawl_provider_options *p, struct pawl_error *err)
+{
+	int rc = isolation_group("access.read_group", rt->config.access.read_group, &p->read_group, err);
+
+	if (rc == 0)
+		rc = isolation_group("access.drop_group", rt->config.access.drop_group, &p->drop_group, err);
+	return rc < 0 ? rc : isolation_group("access.control_group", rt->config.access.control_group, &p->control_group, err);
+}
+
 static int open_provider(struct pawl_runtime *rt, const pawl_options *o, struct pawl_error *err)
 {
 	const struct pawl_provider_ops *ops = o->provider ? o->provider : default_provider;
 	struct pawl_provider_options p = { .hub = rt->hub, .create = true, .journal_bytes = rt->config.journal.segment_bytes,
 		.journal_segments = rt->config.journal.segments, .pad_frames = rt->config.journal.pad, .watches_max = rt->config.drops.watches_max,
-		.message_bytes_max = rt->config.drops.bytes_max, .allow_volatile = rt->allow_volatile, .os = rt->os };
-	int rc;
+		.message_bytes_max = rt->config.drops.bytes_max, .rejected_max = rt->config.drops.rejected_max,
+		.rejected_bytes_max = rt->config.drops.rejected_bytes_max, .allow_volatile = rt->allow_volatile, .os = rt->os };
+	int rc = find_groups(rt, &p, err);
 
+	if (rc < 0)
+		return rc;
 	if (!ops)
 		return err_set(err, PAWL_EUNSUPPORTED, "this build keeps no hub in files (WITH_FS=no); name another provider in the options");
 	rc = ops->open(&p, &rt->provider, err);
@@ -182,7 +188,7 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 	map_init(&rt->offers);
 	map_init(&rt->found);
 	rt->requests_end = &rt->requests;
-	rt->rescan_ns = rt->again_ns = -1;
+	rt->rescan_ns = rt->again_ns = rt->revive_after_ns = -1;
 	rt->opened_ns = rt->os->boot_ns(rt->os->self);
 	rt->settling = true;
 	rt->options = *options;
@@ -199,6 +205,16 @@ int pawl_open(pawl_runtime **out, const pawl_options *options, struct pawl_error
 	}
 	*out = rt;
 	return 0;
+}
+
+static void retired_free(struct retired **at)
+{
+	struct retired *old = *at;
+
+	*at = old->next;
+	registry_free(old->registry);
+	config_release(&old->config);
+	free(old);
 }
 
 void pawl_close(pawl_runtime *rt)
@@ -223,13 +239,8 @@ void pawl_close(pawl_runtime *rt)
 	loop_free(rt->loop);
 	registry_free(rt->registry);
 	config_release(&rt->config);
-	while (rt->retired) {
-		struct retired *old = rt->retired;
-		rt->retired = old->next;
-		registry_free(old->registry);
-		config_release(&old->config);
-		free(old);
-	}
+	while (rt->retired)
+		retired_free(&rt->retired);
 	pthread_mutex_destroy(&rt->request_lock);
 	pthread_mutex_destroy(&rt->letters_lock);
 	pthread_cond_destroy(&rt->request_done);
@@ -373,6 +384,17 @@ static void read_config_again(struct pawl_runtime *rt)
 	rt->retired = old;
 }
 
+/* Somebody may send HUP every night for years: what no attempt needs any more goes. */
+static void retired_trim(struct pawl_runtime *rt)
+{
+	for (struct retired **at = &rt->retired; *at;) {
+		if (works_use(rt, &(*at)->config))
+			at = &(*at)->next;
+		else
+			retired_free(at);
+	}
+}
+
 static void reload(struct pawl_runtime *rt)
 {
 	rt->reload_wanted = false;
@@ -380,6 +402,7 @@ static void reload(struct pawl_runtime *rt)
 	log_notice("reading the configuration again, looking for drops, and trying what is parked (hub, journal, engine and threads_max need a restart)");
 	read_config_again(rt);
 	works_reload(rt);
+	retired_trim(rt);
 	instances_unpark(rt);
 	effects_poke(rt);
 }
@@ -405,6 +428,8 @@ static void set_timer(struct pawl_runtime *rt)
 		earliest(&at, rt->rescan_ns);
 		earliest(&at, rt->again_ns);
 		earliest(&at, removal_next(rt));
+		earliest(&at, effects_archive_next(rt));
+		earliest(&at, revivals_next(rt));
 		earliest(&at, retention_next(rt, rt->os->boot_ns(rt->os->self)));
 	} else if (!busy && rt->stop_by_ns > 0) {
 		earliest(&at, rt->stop_by_ns);

@@ -55,6 +55,7 @@ struct effect {
 	uint16_t looks;           /* in vain: nobody has it, or the device lacks something; with growing pauses */
 	bool noted;               /* readers have been told why it waits */
 	bool dir;                 /* it has a work directory */
+	bool adopt;               /* what a runtime before us began may still be there: look for it before an attempt begins */
 	bool wall;                /* the time depends on the wall clock: look again when that is set */
 	bool is_timer;
 };
@@ -98,6 +99,7 @@ struct instance {
 	bool reviving;            /* the turn under way begins its next execution: revive.h */
 	bool revived;             /* it had ended, and its next execution is not durable yet */
 	bool ready;
+	bool waits;               /* it has no turn for want of memory or storage, and somebody was told */
 	bool told;                /* lines of others are durable in its history, and it had no turn since ... */
 	uint8_t told_at;          /* ... this commit, as rt->commits counts */
 	unsigned committing;      /* entries of it in the batches, until they are durable */
@@ -137,6 +139,7 @@ struct pawl_runtime {
 
 	struct batch next, flying; /* being gathered; being committed */
 	struct buf ended;         /* ids, each with its NUL: to be archived */
+	int64_t ended_after_ns;   /* not before: it has failed */
 	size_t flying_from, flying_upto; /* the entries that are in the commit under way: whole groups */
 	unsigned group;           /* of the turn that joined last */
 	unsigned refusals;        /* in a row, of commits whose ids were free a moment before */
@@ -173,7 +176,10 @@ struct pawl_runtime {
 	int64_t reboot_by_ns;     /* a planned reboot is about to come: nothing is begun; 0 = none */
 
 	int64_t rescan_ns, again_ns; /* next look into the drop directories; -1 = none */
+	bool starts_wait; /* for room: limits.instances_max, told of once */
 	bool look, look_all, active; /* active: something was done since the last rescan */
+	bool look_told;           /* messages cannot be taken, and somebody was told */
+	unsigned not_taken;       /* so many of the look that runs */
 	atomic_bool stop_wanted;
 	bool stopping, failed, reload_wanted;
 	struct pawl_error fatal;
@@ -185,14 +191,20 @@ struct pawl_runtime {
 	struct pawl_message *asked; /* purges and compactions: they wait until no commit is under way */
 	size_t asked_count, asked_cap;
 	int64_t asked_after_ns;
+	bool asked_told, prune_told; /* it cannot be done, and somebody was told */
 	struct revival *revivals; /* of messages that could not be done yet: revive.c */
+	int64_t revive_after_ns;  /* storage trouble: when to try again; -1 = none */
 	struct heap prunes;       /* removal.c: older executions, by when they may go */
 	struct retention *retention;
 	bool maintain_failed;
 	bool settling;            /* just started: no attempt begins before what waited in the mailbox is committed */
 	size_t dropped_stacks;    /* since memory was given back */
 	int64_t trim_ns;          /* when that will be done; 0 = not planned */
-	struct retired *retired;  /* configurations from before a reload: attempts may point into them */
+	struct retired {          /* from before a reload, as long as attempts point into it */
+		struct retired *next;
+		struct config config;
+		struct registry *registry;
+	} *retired;
 	pawl_options options;     /* as given, for a reload */
 	int64_t flushed_ns, maintain_after_ns, stop_by_ns, watchdog_ns, watchdog_at_ns;
 	uint64_t turns, activities_started, activities_done;
@@ -250,6 +262,9 @@ void effects_drop(struct pawl_runtime *rt, struct instance *i);   /* cancel all 
 void effects_fire_due(struct pawl_runtime *rt, int64_t now);
 void effects_clock_set(void *arg);
 void effects_archive_ended(struct pawl_runtime *rt);
+void effects_archive(struct pawl_runtime *rt, const char *id); /* this one, now or later */
+bool effects_waits_for_archive(const struct pawl_runtime *rt, const char *id);
+int64_t effects_archive_next(const struct pawl_runtime *rt);   /* when those are tried again that could not be archived; -1 = none */
 void effects_poke(struct pawl_runtime *rt); /* activities that wait for their registration: look now */
 struct effect *effect_of(const struct open_item *item);
 void effect_forget_work(struct effect *e);
@@ -276,6 +291,7 @@ int64_t works_next_look(const struct pawl_runtime *rt);
 bool works_running(const struct pawl_runtime *rt);
 void works_stop(struct pawl_runtime *rt);    /* the runtime stops: end or leave what runs */
 void works_reload(struct pawl_runtime *rt);
+bool works_use(const struct pawl_runtime *rt, const struct config *config); /* does an attempt point into it? */
 void works_release(struct pawl_runtime *rt);
 void works_close(struct pawl_runtime *rt);
 void expiry_free(struct pawl_runtime *rt, struct effect *e);
@@ -321,7 +337,7 @@ bool retention_is_due(const struct pawl_runtime *rt, int64_t now);
 int64_t retention_next(const struct pawl_runtime *rt, int64_t now);
 
 /* removal.c: what is asked to be removed, and older executions */
-void removal_receive(struct pawl_runtime *rt, struct pawl_message *m);
+int removal_receive(struct pawl_runtime *rt, struct pawl_message *m);
 void executions_continued(struct pawl_runtime *rt, struct instance *i);
 void executions_wait(struct pawl_runtime *rt, const char *id, uint64_t execution); /* look at those before it when they are old enough */
 void removal_step(struct pawl_runtime *rt, int64_t now);

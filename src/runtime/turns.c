@@ -252,7 +252,9 @@ static void turn_failed(struct pawl_runtime *rt, struct instance *i, int rc, con
 	turn_drop(i);
 	if (rc == PAWL_ENOMEM || pawl_error_class(rc) == PAWL_CLASS_NOSPACE || rc == PAWL_EIO || rc == PAWL_EBUSY) {
 		instance_drop_stack(rt, i);
-		log_error("instance '%s' must wait: %s", i->id, err->text);
+		if (!i->waits)
+			log_error("instance '%s' must wait: %s; trying again", i->id, err->text);
+		i->waits = true;
 		if (!generation_pause(rt, i, WAIT_NS)) /* the others go on: what is wrong may be this one's only */
 			rt->stalled_until_ns = rt->os->boot_ns(rt->os->self) + STALL_FIRST_NS;
 		mail_post(rt, i, NULL);
@@ -269,6 +271,10 @@ static void turn_failed(struct pawl_runtime *rt, struct instance *i, int rc, con
 static int terminate_turn(struct pawl_runtime *rt, struct instance *i)
 {
 	struct mail *stop = i->mail, *start = stop->next;
+	size_t start_at = 1; /* in t->messages: there may be more terminations in front of it */
+
+	for (; start && start->event.type == EVENT_ExecutionTerminated; start = start->next)
+		start_at++;
 	bool needs_start = !i->started && start && start->event.type == EVENT_ExecutionStarted;
 	struct turn *t = calloc(1, sizeof(*t) + 2 * sizeof(struct event));
 
@@ -287,7 +293,6 @@ static int terminate_turn(struct pawl_runtime *rt, struct instance *i)
 		if (!start->event.version.len)
 			t->events[t->event_count].version = SLICE("0");
 		t->events[t->event_count++].seq = seq++;
-		t->messages[1].result = MESSAGE_TAKEN;
 	}
 	t->events[t->event_count] = stop->event;
 	t->events[t->event_count++].seq = seq;
@@ -295,8 +300,9 @@ static int terminate_turn(struct pawl_runtime *rt, struct instance *i)
 	t->events[0].time_ns = t->time_ns;
 	t->ended = true;
 	t->messages[0].result = MESSAGE_TAKEN;
-	for (size_t n = needs_start ? 2 : 1; n < t->message_count; n++) {
-		t->messages[n].result = t->messages[n].event.seq ? MESSAGE_TAKEN : MESSAGE_REFUSED;
+	for (size_t n = 1; n < t->message_count; n++) {
+		bool taken = t->messages[n].event.seq || (needs_start && n == start_at);
+		t->messages[n].result = taken ? MESSAGE_TAKEN : MESSAGE_REFUSED;
 		t->messages[n].why = "the instance was terminated";
 	}
 	instance_drop_stack(rt, i);
@@ -382,9 +388,12 @@ static void run_turn(struct pawl_runtime *rt, struct instance *i)
 		rc = replay_check(rt, i, &err);
 	if (rc == 0)
 		rc = join_batch(rt, i, &err);
-	if (rc < 0)
+	if (rc < 0) {
 		turn_failed(rt, i, rc, &err);
-	else if (i->x && execution_is_resident(i->x))
+		return;
+	}
+	i->waits = false;
+	if (i->x && execution_is_resident(i->x))
 		instance_touch(rt, i);
 }
 

@@ -109,6 +109,16 @@ static int hand_over(struct pawl_work *w, const char *const *options, struct paw
 	return 0;
 }
 
+/* A process of our user may read our environment anyway (/proc); one of another user shall not be handed our secrets. */
+static const char *const *kept_env(const struct config_activity *c)
+{
+	static const char *const harmless[] = { "PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", NULL };
+
+	if (!c || c->env_keep)
+		return c ? c->env_keep : NULL;
+	return c->user || c->group ? harmless : NULL;
+}
+
 static int start(struct pawl_runtime *rt, struct pawl_work *w, const char *const *options, struct pawl_error *err)
 {
 	const struct config_activity *c = w->activity.config;
@@ -117,7 +127,7 @@ static int start(struct pawl_runtime *rt, struct pawl_work *w, const char *const
 
 	fill_env(&env, w);
 	struct process_spec spec = { .shim = rt->shim, .options = options, .argv = c && c->exec ? c->exec : argv, .work = w->dir,
-		.dir = c ? c->dir : NULL, .env = env.list, .env_keep = c ? c->env_keep : NULL, .attempt = w->attempt,
+		.dir = c ? c->dir : NULL, .env = env.list, .env_keep = kept_env(c), .attempt = w->attempt,
 		.timeout_ms = w->timeout_ms, .heartbeat_ms = w->heartbeat_ms, .grace_ms = w->grace_ms,
 		.output_max = rt->config.process.output_bytes_max, .log_max = rt->config.process.log_bytes_max, .sync = c && c->sync };
 	return process_start(&w->process, rt->loop, &spec, process_done, w, err);
@@ -201,21 +211,36 @@ static void deliver_found(struct pawl_runtime *rt, struct pawl_work *w, struct p
 	work_result(rt, w);
 }
 
+/* By then it has ended, or what is there can be seen. */
+static void find_again(struct pawl_runtime *rt, struct pawl_work *w)
+{
+	w->effect->adopt = true;
+	effect_forget_work(w->effect);
+	effect_wait(rt, w->effect, LOOK_AGAIN_MS);
+	work_free(w);
+}
+
 bool process_find(struct pawl_runtime *rt, struct pawl_work *w)
 {
-	struct process_result r = { 0 };
+	struct process_result result = { 0 };
 	struct pawl_error err = { 0 };
 	struct os_stat st;
 	char dir[sizeof(w->dir)];
 
 	if (rt->scratch || rt->provider->ops->work_dir(rt->provider, w->id, w->seq, dir, sizeof(dir)) < 0)
 		return false;
-	if (rt->os->stat(rt->os->self, OS_CWD, dir, &st) < 0)
+	int r = rt->os->stat(rt->os->self, OS_CWD, dir, &st);
+	if (r == -ENOENT || r == -ENOTDIR)
 		return false;
 	w->effect->dir = true;
-	if (work_dir_make(w, &err) < 0)
-		return false;
-	switch (process_adopt(&w->process, rt->loop, dir, w->attempt, w->timeout_ms, w->grace_ms, process_done, w, &r)) {
+	if (r < 0)
+		err_sys(&err, -r, "cannot look at '%s'", dir);
+	if (r < 0 || work_dir_make(w, &err) < 0) {
+		log_warning("instance '%s': it cannot be seen yet whether activity '%s' still runs: %s", w->id, w->name, err.text);
+		find_again(rt, w);
+		return true;
+	}
+	switch (process_adopt(&w->process, rt->loop, dir, w->attempt, w->timeout_ms, w->grace_ms, process_done, w, &result)) {
 	case PROCESS_NONE:
 		return false;
 	case PROCESS_RUNNING:
@@ -228,23 +253,21 @@ bool process_find(struct pawl_runtime *rt, struct pawl_work *w)
 			log_warning("instance '%s': messages did not reach activity '%s': %s", w->id, w->name, err.text);
 		return true;
 	case PROCESS_ENDED:
-		if (r.outcome == WORK_DEFERRED || r.outcome == WORK_CANCELED) {
-			free(r.output); /* a start looks at once; what a stop has ended does not count */
+		if (result.outcome == WORK_DEFERRED || result.outcome == WORK_CANCELED) {
+			free(result.output); /* a start looks at once; what a stop has ended does not count */
 			return false;
 		}
 		log_notice("instance '%s': activity '%s' (attempt %u) ended while no runtime was there: its result is taken", w->id, w->name, w->attempt);
-		deliver_found(rt, w, &r);
+		deliver_found(rt, w, &result);
 		return true;
 	case PROCESS_GONE:
 		log_notice("instance '%s': activity '%s' (attempt %u) is gone without a result", w->id, w->name, w->attempt);
-		deliver_found(rt, w, &r);
+		deliver_found(rt, w, &result);
 		return true;
 	case PROCESS_OTHER:
 		break;
 	}
-	log_notice("instance '%s': an earlier attempt of activity '%s' still runs: it is ended first", w->id, w->name);
-	effect_forget_work(w->effect);
-	effect_wait(rt, w->effect, LOOK_AGAIN_MS);
-	work_free(w);
+	log_notice("instance '%s': an earlier attempt of activity '%s' still runs, or cannot be seen now: it is looked at again", w->id, w->name);
+	find_again(rt, w);
 	return true;
 }

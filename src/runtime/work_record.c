@@ -28,14 +28,14 @@ static int make_one(const struct os *os, const char *path, mode_t mode)
 static int make_path(const struct os *os, char *dir, bool scratch)
 {
 	char *last = strrchr(dir, '/');
-	int r = make_one(os, dir, 0755);
+	int r = make_one(os, dir, 0750);
 
 	if (r != -ENOENT || !last)
 		return r;
 	*last = '\0';
-	r = make_one(os, dir, scratch ? 0700 : 0755);
+	r = make_one(os, dir, scratch ? 0700 : 0751);
 	*last = '/';
-	return r < 0 ? r : make_one(os, dir, 0755);
+	return r < 0 ? r : make_one(os, dir, 0750);
 }
 
 /* The number of an activity comes again in each execution of an instance, and so does its directory: what one of an

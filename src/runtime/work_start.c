@@ -295,7 +295,10 @@ static struct pawl_work *work_prepare(struct pawl_runtime *rt, struct effect *e,
 	struct pawl_work *w = work_new(rt, e, item, event, &err);
 
 	if (!w) {
-		log_error("cannot start activity '%s' of '%s' yet: %s", item->name, e->instance->id, err.text);
+		if ((e->looks & (e->looks - 1)) == 0) /* the first, second, fourth ... time */
+			log_error("cannot start activity '%s' of '%s' yet: %s; trying again", item->name, e->instance->id, err.text);
+		if (e->looks < UINT16_MAX)
+			e->looks++;
 		return NULL;
 	}
 	e->work = w;
@@ -338,7 +341,9 @@ void work_start(struct pawl_runtime *rt, struct effect *e, const struct open_ite
 		note_unregistered(rt, e, item->name);
 	else if (e->noted)
 		note_clear(rt, e);
-	if (!rt->loading || !find_running(rt, w))
+	bool find = rt->loading || e->adopt;
+	e->adopt = false;
+	if (!find || !find_running(rt, w))
 		enqueue(rt, w);
 }
 
@@ -683,4 +688,14 @@ void works_reload(struct pawl_runtime *rt)
 	pressure_reload(rt->pressure);
 	rt->shim[0] = '\0';
 	map_each(&rt->limits, unblock, rt);
+}
+
+bool works_use(const struct pawl_runtime *rt, const struct config *config)
+{
+	uintptr_t first = (uintptr_t)config->activities, end = first + config->activity_count * sizeof(*config->activities);
+	const struct pawl_work *w = rt->works;
+
+	while (w && ((uintptr_t)w->activity.config < first || (uintptr_t)w->activity.config >= end))
+		w = w->all_next;
+	return w != NULL;
 }

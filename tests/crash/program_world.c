@@ -1,6 +1,7 @@
 /* program_world.c - a whole runtime under a program: clocks, storage that dies, what comes from outside, and all that is true of every run. */
 #include "program_world.h"
 #include "program_facts.h"
+#include "program_look.h"
 #include "base/error.h"
 #include "history/history.h"
 #include "os/os_sim.h"
@@ -57,6 +58,7 @@ static struct run_world {
 	bool lost;                /* something was removed or archived in vain since the last crash */
 	unsigned long steps;
 	struct world_job *committing, *maintaining;
+	struct program_loop loop;
 } *w;
 
 static const struct pawl_provider_ops *real_ops;
@@ -456,7 +458,7 @@ static void send(const struct pawl_message *m)
 	close_client(p);
 	if (rc < 0 && rc != PAWL_ENOTFOUND && rc != PAWL_ESTATE)
 		wrong("a message to '%s' is refused: %s", m->instance, err.text);
-	program_loop.mail = true;
+	program_loop->mail = true;
 }
 
 static void do_stimulus(const struct stimulus_at *at)
@@ -675,7 +677,7 @@ static int idle(void *arg, int64_t timer_ns, struct pawl_error *err)
 	int64_t plan_ms = w->plan_at < w->plan_count ? w->plan[w->plan_at].at_ms : INT64_MAX;
 
 	(void)arg;
-	if (!w->rt->stopping && !w->o->on_disk && program_below(&program_loop.random, 8) == 0)
+	if (!w->rt->stopping && !w->o->on_disk && program_below(&program_loop->random, 8) == 0)
 		(void)map_each(&w->rt->instances, check_view, NULL);
 	if (!w->rt->stopping && w->plan_at == w->plan_count && map_each(&w->rt->instances, is_not_over, NULL) == 0) {
 		w->over = !w->lost;
@@ -706,59 +708,20 @@ static int idle(void *arg, int64_t timer_ns, struct pawl_error *err)
 
 /* ---- what is left in the end ---- */
 
-struct seen_events {
-	struct map map;
-};
-
-static void check_event(struct seen_events *seen, const char *id, const struct event *e, bool carried)
+static void check_event(struct map *seen, const char *id, const struct event *e, bool carried)
 {
-	struct slice source = e->fields & FIELD_ID ? e->id : e->fields & FIELD_FROM ? e->from : SLICE_NONE;
 	char key[400];
 
-	if (e->type != EVENT_EventRaised || !source.len)
-		return;
-	/* a lock and its end are told by one line of who has it */
-	bool unlock = slice_is(e->name, "pawl:op") && e->data.len > 6 && memcmp(e->data.data, "unlock", 6) == 0;
-	snprintf(key, sizeof(key), "%.*s %.*s%s", (int)source.len, source.data, (int)e->name.len, e->name.data, unlock ? " unlock" : "");
-	if (map_get(&seen->map, slice_of(key)) && carried)
-		return;
-	if (map_get(&seen->map, slice_of(key)))
+	if (!event_is_new(seen, e, carried, key))
 		wrong("I2: '%s' has the event %s twice", id, key);
-	else if (map_put(&seen->map, slice_of(key), seen, NULL) < 0)
-		abort();
-}
-
-/* Lines that an execution begins with; the one before had them already, but for those that others have put behind them. */
-static size_t carried_lines(const struct history *h, uint64_t execution)
-{
-	size_t n = execution > 1 ? 1 : 0;
-
-	while (n > 0 && n < h->count && !h->events[n].has_time && event_type_class(h->events[n].type) & EVENT_IN)
-		n++;
-	return n;
-}
-
-static int load_spill(void *arg, const char *instance, const char *file, char **out, size_t *len, struct pawl_error *err)
-{
-	struct pawl_provider *p = arg;
-
-	return p->ops->read_spill(p, instance, file, out, len, err);
 }
 
 static void verify(struct pawl_provider *p, const char *id, uint64_t number, const struct history *h, const char *text)
 {
-	const struct engine_options o = { .load_spill = load_spill, .arg = p, .memory_max = 64 << 20 };
 	struct pawl_error err = { 0 };
-	struct execution *x = NULL;
-	int rc = execution_new(&x, id, number, is_entity(id) ? program_tally : program_run, &o, &err);
 
-	if (rc == 0)
-		rc = execution_load(x, h, &err);
-	if (rc == 0)
-		rc = execution_verify(x, &err);
-	if (rc < 0)
+	if (history_replays(p, id, number, h, is_entity(id) ? program_tally : program_run, &err) < 0)
 		wrong("I5: execution %llu of '%s' does not replay: %s\n%.700s", (unsigned long long)number, id, err.text, text);
-	execution_free(x);
 }
 
 static void keep_end(const char *id, const char *input, uint64_t executions, const struct view *v, const char *output)
@@ -791,7 +754,7 @@ struct looking {
 };
 
 /* One execution: false when it cannot be read. */
-static bool look_execution(struct looking *l, const char *id, uint64_t number, uint64_t newest, struct seen_events *seen)
+static bool look_execution(struct looking *l, const char *id, uint64_t number, uint64_t newest, struct map *seen)
 {
 	struct pawl_error err = { 0 };
 	struct history h;
@@ -813,8 +776,8 @@ static bool look_execution(struct looking *l, const char *id, uint64_t number, u
 		return false;
 	}
 	if (h.events[0].fields & FIELD_REF) { /* rewound: what was behind that line may come again */
-		map_release(&seen->map);
-		map_init(&seen->map);
+		map_release(seen);
+		map_init(seen);
 	}
 	for (size_t n = 0; n < h.count; n++)
 		check_event(seen, id, &h.events[n], n < carried_lines(&h, number));
@@ -837,7 +800,7 @@ static bool look_execution(struct looking *l, const char *id, uint64_t number, u
 static int look_at(void *arg, const char *id)
 {
 	struct looking *l = arg;
-	struct seen_events seen;
+	struct map seen;
 	uint64_t newest = 0;
 	char *text = NULL;
 	size_t len;
@@ -846,13 +809,13 @@ static int look_at(void *arg, const char *id)
 		wrong("'%s' is not in the archive", id);
 		return 0;
 	}
-	map_init(&seen.map);
+	map_init(&seen);
 	if (l->p->ops->read(l->p, id, 0, &text, &len, &newest, NULL) < 0)
 		wrong("'%s' cannot be read", id);
 	free(text);
 	for (uint64_t n = 1; n <= newest && look_execution(l, id, n, newest, &seen); n++)
 		;
-	map_release(&seen.map);
+	map_release(&seen);
 	w->r->instances++;
 	return 0;
 }
@@ -899,7 +862,7 @@ static void one_life(void)
 	}
 	log_set_level(run_verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
 	w->rt->config.drops.rescan_ms = w->rt->config.drops.rescan_idle_ms = NEVER_MS;
-	program_loop.mail = true;
+	program_loop->mail = true;
 	int rc = pawl_run(w->rt, &err);
 	if (rc < 0 && !w->dead && !os_sim_is_off(w->sim))
 		wrong("the runtime ends by itself: %s", err.text);
@@ -940,13 +903,14 @@ static void open_memory(void)
 
 void run_program(const struct program *p, const struct run_options *o, struct run_result *r)
 {
-	struct run_world world = { .p = p, .o = o, .r = r, .random = o->seed + 77, .next = o->crash_count ? &o->crashes[0] : NULL };
+	struct run_world world = { .p = p, .o = o, .r = r, .random = o->seed + 77, .next = o->crash_count ? &o->crashes[0] : NULL,
+		.loop = { .random = o->seed + 5, .step = step, .idle = idle } };
 
 	memset(r, 0, sizeof(*r));
 	w = &world;
 	w->sim = os_sim_new(o->seed + 1);
 	program_hooks = (struct program_hooks){ p, effect, NULL };
-	program_loop = (struct program_loop){ .random = o->seed + 5, .step = step, .idle = idle };
+	program_loop = &world.loop;
 	wrap(o->on_disk ? &pawl_provider_fs : &pawl_provider_memory);
 	open_memory();
 	make_plan();

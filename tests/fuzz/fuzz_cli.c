@@ -220,8 +220,10 @@ static void json_is_json(const struct run *r)
 {
 	enum json_type type;
 
-	if (r->out_len && (has_word(r, "-ojson", "--output=json")) && r->code == 0 && has_word(r, "list", "status") && !has_word(r, "--help", "-h") &&
-	    !has_word(r, "--version", NULL) && !has_word(r, "export", "get"))
+	bool asked = has_word(r, "-ojson", "--output=json") && has_word(r, "list", "status") && !has_word(r, "export", "get");
+
+	/* not help */
+	if (asked && r->code == 0 && r->out_len && (r->out[0] == '[' || r->out[0] == '{'))
 		must(json_check(slice_make(r->out, r->out_len), &type, NULL) == 0);
 }
 

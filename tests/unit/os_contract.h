@@ -121,9 +121,76 @@ static void test_a_link_in_the_last_component_is_not_followed(void **state)
 	assert_int_equal(p->os->stat(p->os->self, p->dir, "to-file", &st), 0);
 	assert_int_equal(st.type, OS_LINK);
 	assert_int_equal(p->os->chmod(p->os->self, p->dir, "to-file", 0644), -ELOOP);
-	assert_text(p, "to-dir/f", "text");
 	assert_int_equal(p->os->unlink(p->os->self, p->dir, "to-file"), 0);
 	assert_text(p, "d/f", "text");
+}
+
+static int no_name(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	return 0;
+}
+
+/* What somebody has put where a directory is expected leads nowhere, for no operation. */
+static void test_a_link_in_the_way_is_not_followed(void **state)
+{
+	struct place *p = *state;
+	const struct os *os = p->os;
+	struct os_stat st;
+	char text[16];
+	int watch;
+
+	make_dir(p, "d");
+	make_dir(p, "d/e");
+	put(p, "d/f", "text");
+	put(p, "own", "mine");
+	assert_int_equal(p->symlink(p, "d", "to"), 0);
+	assert_int_equal(p->symlink(p, "f", "d/link"), 0);
+	assert_int_equal(open_at(p, "to/f", OS_READ), -ELOOP);
+	assert_int_equal(open_at(p, "to/new", OS_WRITE | OS_CREATE | OS_EXCL), -ELOOP);
+	assert_int_equal(open_at(p, "to/e", OS_READ | OS_DIRECTORY), -ENOTDIR);
+	assert_int_equal(open_at(p, "to/", OS_READ | OS_DIRECTORY), -ENOTDIR);
+	assert_int_equal(os->stat(os->self, p->dir, "to/f", &st), -ELOOP);
+	assert_int_equal(os->rename(os->self, p->dir, "own", p->dir, "to/own"), -ELOOP);
+	assert_int_equal(os->rename(os->self, p->dir, "to/f", p->dir, "stolen"), -ELOOP);
+	assert_int_equal(os->unlink(os->self, p->dir, "to/f"), -ELOOP);
+	assert_int_equal(os->mkdir(os->self, p->dir, "to/g", 0700), -ELOOP);
+	assert_int_equal(os->rmdir(os->self, p->dir, "to/e"), -ELOOP);
+	assert_int_equal(os->chmod(os->self, p->dir, "to/f", 0666), -ELOOP);
+	assert_int_equal(os->symlink(os->self, "x", p->dir, "to/s"), -ELOOP);
+	assert_int_equal(os->readlink(os->self, p->dir, "to/link", text, sizeof(text)), -ELOOP);
+	assert_int_equal(os->list(os->self, p->dir, "to/e", no_name, NULL), -ENOTDIR);
+	assert_int_equal(os->list(os->self, p->dir, "to", no_name, NULL), -ENOTDIR);
+	assert_int_equal(os_replace_file(os, p->dir, "to/f", "x", 1, 0600, false), -ELOOP);
+	watch = os->watch_open(os->self);
+	assert_true(os->watch_add(os->self, watch, p->dir, "to", OS_WATCH_CREATE) < 0);
+	assert_true(os->watch_add(os->self, watch, p->dir, "to/e", OS_WATCH_CREATE) < 0);
+	close_fd(p, watch);
+	assert_text(p, "d/f", "text");
+	assert_text(p, "own", "mine");
+	assert_false(exists(p, "d/own"));
+}
+
+static void test_no_path_leaves_its_directory(void **state)
+{
+	struct place *p = *state;
+	const struct os *os = p->os;
+	struct os_stat st;
+
+	make_dir(p, "d");
+	put(p, "f", "text");
+	assert_int_equal(open_at(p, "..", OS_READ | OS_DIRECTORY), -EXDEV);
+	assert_int_equal(open_at(p, "../x", OS_WRITE | OS_CREATE), -EXDEV);
+	assert_int_equal(open_at(p, "d/../f", OS_READ), -EXDEV);
+	assert_int_equal(open_at(p, "/etc/passwd", OS_READ), -EXDEV);
+	assert_int_equal(os->stat(os->self, p->dir, "..", &st), -EXDEV);
+	assert_int_equal(os->stat(os->self, p->dir, "/etc", &st), -EXDEV);
+	assert_int_equal(os->rename(os->self, p->dir, "f", p->dir, "../f"), -EXDEV);
+	assert_int_equal(os->unlink(os->self, p->dir, "d/../f"), -EXDEV);
+	assert_int_equal(os->mkdir(os->self, p->dir, "d/..", 0700), -EXDEV);
+	assert_text(p, "f", "text");
+	assert_text(p, "./f", "text");
 }
 
 static void test_a_link_is_made_once_and_read_as_it_stands(void **state)
@@ -535,6 +602,8 @@ static void test_remove_tree_takes_all_but_follows_no_link(void **state)
 	cmocka_unit_test_setup_teardown(test_open_needs_create_for_a_new_name, setup, teardown),                  \
 	cmocka_unit_test_setup_teardown(test_a_directory_opens_for_reading_only, setup, teardown),                \
 	cmocka_unit_test_setup_teardown(test_a_link_in_the_last_component_is_not_followed, setup, teardown),      \
+	cmocka_unit_test_setup_teardown(test_a_link_in_the_way_is_not_followed, setup, teardown),                 \
+	cmocka_unit_test_setup_teardown(test_no_path_leaves_its_directory, setup, teardown),                      \
 	cmocka_unit_test_setup_teardown(test_a_link_is_made_once_and_read_as_it_stands, setup, teardown),         \
 	cmocka_unit_test_setup_teardown(test_a_process_is_known_by_its_pid, setup, teardown),                     \
 	cmocka_unit_test_setup_teardown(test_reads_are_short_at_the_end_only, setup, teardown),                   \

@@ -2,6 +2,7 @@
  * one: tests/e2e/test_doctor.sh. */
 #include "doctor/doctor.h"
 #include "os/os_sim.h"
+#include "unit/history_lines.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,8 @@
 #define SECOND (1000 * MS)
 #define NOW (INT64_C(1800000000) * SECOND + 5)
 #define DISK "/sys/dev/block/8:2/"
+#define STARTED "{\"seq\":1,\"time\":\"2026-11-21T12:41:00.123456Z\",\"type\":\"ExecutionStarted\",\"name\":\"flow\",\"version\":\"1.0.0\"," \
+	"\"seed\":\"0123456789abcdeffedcba9876543210\"}"
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct world {
@@ -94,8 +97,7 @@ static void set_kernel(void)
 static int setup(void **state)
 {
 	struct pawl_provider_options options = { .hub = "hub", .create = true, .journal_bytes = 65536 };
-	struct pawl_record create = { .instance = "a", .execution = 1, .data = "line\n", .len = 5, .create = true };
-	struct pawl_batch batch = { &create, 1, NULL, 0 };
+	struct buf line = BUF_INIT;
 
 	w = (struct world){ .sim = os_sim_new(1), .flush_ns = 300 * US,
 		.d = { .dir = -1 }, .machine = { .synchronised = 1, .awake_ns = INT64_MAX, .shim = "/usr/libexec/pawl/pawl-shim" } };
@@ -106,7 +108,11 @@ static int setup(void **state)
 	w.config.journal.segment_bytes = 65536;
 	assert_int_equal(pawl_provider_fs.open(&options, &w.owner, NULL), 0);
 	assert_int_equal(w.owner->ops->acquire(w.owner, NULL), 0);
+	add_line(&line, STARTED);
+	struct pawl_record create = { .instance = "a", .execution = 1, .data = line.data, .len = line.len, .create = true };
+	struct pawl_batch batch = { &create, 1, NULL, 0 };
 	assert_int_equal(pawl_provider_commit(w.owner, &batch, NULL), 0);
+	buf_release(&line);
 	set_kernel();
 	(void)state;
 	return 0;
@@ -644,6 +650,13 @@ static void rights_that_are_too_wide_are_told(void **state)
 	}
 	examine("hub");
 	expect("rights", DOCTOR_OK, "owns all of it", "");
+	/* a group that may send is let in */
+	assert_int_equal(w.os.chmod(w.os.self, OS_CWD, "hub/control", 03770), 0);
+	examine("hub");
+	expect("rights", DOCTOR_OK, "owns all of it", "");
+	assert_int_equal(w.os.chmod(w.os.self, OS_CWD, "hub/control", 03772), 0);
+	examine("hub");
+	expect("rights", DOCTOR_WARNING, "", "chmod 3770");
 }
 
 static void how_the_last_runtime_ended_is_told(void **state)
@@ -684,16 +697,34 @@ static void what_needs_a_person_is_counted(void **state)
 	put("hub/instances/a/events/.rejected/go.why", "no");
 	put("hub/instances/a/events/.rejected-went", "x");
 	put("hub/instances/a/1.history.torn", "x");
+	assert_int_equal(w.os.mkdir(w.os.self, OS_CWD, "hub/control/.rejected", 0755), 0);
+	put("hub/control/.rejected/1-2", "x");
 	assert_int_equal(w.owner->ops->bury(w.owner, &letter, NULL), 0);
 	examine("hub");
 	expect("instances", DOCTOR_NOTE, "1 live (1 parked, 0 deferred, 0 damaged)", "'a'");
-	expect("rejected events", DOCTOR_NOTE, "2", ".why");
+	expect("rejected events", DOCTOR_NOTE, "3", ".why");
 	expect("torn ends", DOCTOR_OK, "1", "harmless");
 	expect("queue", DOCTOR_NOTE, "1 dead letters", "requeue");
 	assert_false(doctor_found_damage(&w.d));
 	assert_int_equal(w.owner->ops->quarantine(w.owner, "a", "broken", NULL), 0);
 	examine("hub");
 	expect("instances", DOCTOR_PROBLEM, "1 damaged", "pawl status");
+	assert_true(doctor_found_damage(&w.d));
+}
+
+static void what_fsck_finds_is_told(void **state)
+{
+	(void)state;
+	examine("hub");
+	expect("data", DOCTOR_OK, "0 damages, 0 warnings", "");
+	assert_int_equal(w.os.mkdir(w.os.self, OS_CWD, "hub/instances/b", 0755), 0); /* the journal knows nothing of it */
+	struct buf text = BUF_INIT;
+	buf_adds(&text, "what is this?\n"); /* and no torn end, as good lines come behind it */
+	add_line(&text, STARTED);
+	put("hub/instances/b/1.history", buf_str(&text));
+	buf_release(&text);
+	examine("hub");
+	expect("data", DOCTOR_PROBLEM, "1 damages", "pawl fsck");
 	assert_true(doctor_found_damage(&w.d));
 }
 
@@ -736,6 +767,7 @@ int main(void)
 		TEST(rights_that_are_too_wide_are_told),
 		TEST(how_the_last_runtime_ended_is_told),
 		TEST(what_needs_a_person_is_counted),
+		TEST(what_fsck_finds_is_told),
 		TEST(a_hub_that_cannot_be_opened_is_told),
 	};
 

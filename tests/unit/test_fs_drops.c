@@ -102,6 +102,66 @@ static void empty_at_first(void **state)
 	assert_string_equal(w->data, "yes");
 }
 
+#define SECOND INT64_C(1000000000)
+
+/* The power goes and comes back, ten seconds later by the clock; what was not synced is gone. */
+static void reboot(struct world *w, bool clean)
+{
+	const struct os_sim_cut cut = { .mode = OS_SIM_DROP_ALL };
+	struct pawl_provider_options options = { .hub = "hub", .journal_bytes = 65536 };
+
+	assert_int_equal(w->user->sync(w->user->self, w->events), 0); /* names last, what is in the files need not */
+	os_sim_advance(w->sim, 10 * SECOND);
+	if (clean)
+		w->p->ops->close(w->p);
+	os_sim_power_cut(w->sim, &cut);
+	if (!clean)
+		w->p->ops->close(w->p);
+	os_sim_advance(w->sim, 2 * SECOND);
+	options.os = os_sim_os(w->sim);
+	w->user = os_sim_os_process(w->sim, 7);
+	w->events = w->user->open(w->user->self, OS_CWD, "hub/instances/a/events", OS_READ | OS_DIRECTORY, 0);
+	assert_int_equal(pawl_provider_fs.open(&options, &w->p, NULL), 0);
+	assert_int_equal(w->p->ops->acquire(w->p, NULL), 0);
+	w->p->ops->attend(w->p, "a", true);
+}
+
+static void lost_in_a_power_cut(void **state)
+{
+	struct world *w = *state;
+	struct os_stat st;
+	int64_t again;
+
+	assert_int_equal(w->user->sync_fs(w->user->self, w->events), 0);
+	drop(w, "go", "yes\n");
+	reboot(w, false);
+	assert_int_equal(w->user->stat(w->user->self, w->events, "go", &st), 0);
+	assert_int_equal(st.size, 0); /* which is how ext4 leaves it */
+	assert_int_equal(look(w, &again), 0);
+	os_sim_advance(w->sim, SECOND);
+	assert_int_equal(look(w, &again), 0);
+	assert_int_equal(w->user->stat(w->user->self, w->events, "go", &st), -ENOENT);
+	assert_int_equal(w->user->stat(w->user->self, w->events, ".rejected/go.why", &st), 0);
+	/* what comes from now on is what it is */
+	drop(w, "on", "");
+	(void)look(w, &again);
+	os_sim_advance(w->sim, SECOND);
+	assert_int_equal(look(w, &again), 1);
+}
+
+static void empty_before_a_clean_stop(void **state)
+{
+	struct world *w = *state;
+	int64_t again;
+
+	drop(w, "go", "");
+	reboot(w, true);
+	(void)look(w, &again);
+	os_sim_advance(w->sim, SECOND);
+	assert_int_equal(look(w, &again), 1);
+	assert_string_equal(w->data, "");
+}
+
 static void empty_for_good(void **state)
 {
 	struct world *w = *state;
@@ -202,18 +262,227 @@ static void no_leases_here(void **state)
 
 #define T(name, fn) { name, fn, setup, teardown, NULL }
 
+static void put_in_place(struct world *w, const char *name, const char *text)
+{
+	drop(w, ".new", text);
+	assert_int_equal(w->user->rename(w->user->self, w->events, ".new", w->events, name), 0);
+}
+
+static bool is_there(struct world *w, const char *path)
+{
+	struct os_stat st;
+	int hub = w->user->open_root(w->user->self, "hub");
+	int rc = w->user->stat(w->user->self, hub, path, &st);
+
+	w->user->close(w->user->self, hub);
+	return rc == 0;
+}
+
+/* The commit takes its time, and who drops does not know of it. */
+static void another_in_its_place(void **state)
+{
+	struct world *w = *state;
+	int64_t again;
+
+	put_in_place(w, "go", "1\n");
+	assert_int_equal(look(w, &again), 1);
+	put_in_place(w, "go", "2\n");
+	assert_int_equal(look(w, &again), 0);
+	w->p->ops->ack(w->p, w->token);
+	assert_int_equal(look(w, &again), 1);
+	assert_string_equal(w->data, "2");
+	w->p->ops->ack(w->p, w->token);
+	assert_false(is_there(w, "instances/a/events/go"));
+}
+
+static void written_anew_in_place(void **state)
+{
+	struct world *w = *state;
+	int64_t again;
+
+	drop(w, "go", "1\n");
+	assert_int_equal(look(w, &again), 1);
+	os_sim_advance(w->sim, 1000000);
+	drop(w, "go", "2\n");
+	w->p->ops->ack(w->p, w->token);
+	assert_int_equal(look(w, &again), 1);
+	assert_string_equal(w->data, "2");
+}
+
+/* `cp -p` of busybox sets the time when the file is closed, and may be taken, already. */
+static void touched_later(void **state)
+{
+	struct world *w = *state;
+	int64_t again;
+
+	drop(w, "go", "1\n");
+	assert_int_equal(look(w, &again), 1);
+	os_sim_advance(w->sim, 1000000);
+	drop(w, "go", "1\n");
+	w->p->ops->ack(w->p, w->token);
+	assert_false(is_there(w, "instances/a/events/go"));
+	assert_int_equal(look(w, &again), 0);
+}
+
+static void rejected_by_a_link(void **state)
+{
+	struct world *w = *state;
+	int64_t again;
+
+	assert_int_equal(os_sim_symlink(w->sim, "../../../control", "hub/instances/a/events/.rejected"), 0);
+	drop(w, "a+b", "{}");
+	assert_int_equal(look(w, &again), 0);
+	assert_false(is_there(w, "control/a+b"));
+	assert_false(is_there(w, "control/a+b.why"));
+	assert_true(is_there(w, "instances/a/events/.rejected-a+b"));
+	assert_true(is_there(w, "instances/a/events/.rejected-a+b.why"));
+}
+
+/* ---- floods ---- */
+
+struct flood {
+	struct world *w;
+	void *tokens[4096];
+	size_t out, taken;
+};
+
+static int take_one_of_many(void *arg, struct pawl_message *m)
+{
+	struct flood *f = arg;
+
+	f->tokens[f->out++] = m->token;
+	f->taken++;
+	return 0;
+}
+
+static int64_t look_at_flood(struct flood *f)
+{
+	int64_t again = -1;
+
+	assert_int_equal(f->w->p->ops->receive(f->w->p, false, take_one_of_many, f, &again, NULL), 0);
+	return again;
+}
+
+static void ack_flood(struct flood *f)
+{
+	while (f->out)
+		f->w->p->ops->ack(f->w->p, f->tokens[--f->out]);
+}
+
+static void taken_in_turns(void **state)
+{
+	static struct flood f;
+	struct world *w = *state;
+	char name[32];
+	size_t before;
+
+	f = (struct flood){ .w = w };
+	for (int i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "go@k%d", i);
+		drop(w, name, "x");
+	}
+	for (int turn = 0; turn < 10; turn++) { /* nothing comes back: no more is given out, and the looks get rarer */
+		before = f.taken;
+		assert_true(look_at_flood(&f) >= 0);
+		assert_true(f.taken - before <= 512);
+	}
+	assert_int_equal(f.taken, 1024);
+	assert_true(look_at_flood(&f) >= 100);
+	for (int turn = 0; f.taken < 3000 && turn < 20; turn++) {
+		ack_flood(&f);
+		(void)look_at_flood(&f);
+	}
+	ack_flood(&f);
+	assert_int_equal(f.taken, 3000);
+	assert_int_equal(look_at_flood(&f), -1);
+}
+
+static int refuse_for_now(void *arg, struct pawl_message *m)
+{
+	struct world *w = arg;
+
+	w->taken++;
+	return m->can_wait;
+}
+
+static void starts_that_wait(void **state)
+{
+	struct world *w = *state;
+	int64_t again = -1;
+	char name[40];
+	int inbox = w->user->open(w->user->self, OS_CWD, "hub/inbox", OS_READ | OS_DIRECTORY, 0), events = w->events;
+
+	w->events = inbox;
+	for (int i = 0; i < 2500; i++) {
+		snprintf(name, sizeof(name), "t@i%d.start", i);
+		drop(w, name, "x");
+	}
+	drop(w, "a.go", "x");
+	w->events = events;
+	assert_int_equal(w->p->ops->receive(w->p, false, refuse_for_now, w, &again, NULL), 0);
+	assert_int_equal(w->taken, 2); /* one start that was told to wait, and the event that is no start */
+	assert_in_range(again, 1, 1000);
+	os_sim_advance(w->sim, 1001 * 1000000ll);
+	assert_int_equal(look(w, &again), 512);
+	assert_true(is_there(w, "inbox/t@i2499.start"));
+	w->user->close(w->user->self, inbox);
+}
+
+static size_t rejected_count(struct world *w)
+{
+	struct flood f = { .w = w };
+	size_t count = 0;
+	char path[80];
+
+	for (int i = 0; i < 1500; i++) {
+		snprintf(path, sizeof(path), "instances/a/events/.rejected/a+%d", i);
+		count += is_there(w, path);
+		snprintf(path, sizeof(path), "instances/a/events/.rejected/a+%d.why", i);
+		f.out += is_there(w, path);
+	}
+	assert_int_equal(f.out, count); /* each has its note, and no note is left alone */
+	return count;
+}
+
+static void rejected_and_kept(void **state)
+{
+	struct world *w = *state;
+	int64_t again;
+	char name[32];
+
+	for (int i = 0; i < 1500; i++) {
+		snprintf(name, sizeof(name), "a+%d", i);
+		drop(w, name, "x");
+		os_sim_advance(w->sim, 1000);
+	}
+	for (int turn = 0; turn < 10; turn++)
+		assert_int_equal(look(w, &again), 0);
+	assert_int_equal(rejected_count(w), 1000);
+	assert_false(is_there(w, "instances/a/events/.rejected/a+0"));
+	assert_true(is_there(w, "instances/a/events/.rejected/a+1499"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T("a whole file is taken at once", whole_file),
 		T("an empty file that gets its content a moment later is taken with it", empty_at_first),
 		T("a file that stays empty is an event without payload", empty_for_good),
+		T("a file that lost its content in a power cut is rejected, and is no empty event", lost_in_a_power_cut),
+		T("an empty file from before a clean stop is an event after a reboot, too", empty_before_a_clean_stop),
 		T("an empty file that goes away is forgotten", empty_and_gone),
 		T("an empty file on a full disk is rejected", empty_on_full_disk),
 		T("half of a JSON text waits for the rest", half_of_json),
 		T("half of a JSON text is rejected after a minute", half_of_json_for_a_minute),
 		T("a file that is open for writing waits until it is closed", still_open),
 		T("where leases do not work a file must stay unchanged for two seconds", no_leases_here),
+		T("a file that replaces one that was taken is taken after it", another_in_its_place),
+		T("a file that is written anew before it is gone is taken again", written_anew_in_place),
+		T("a file of which only the time was changed is taken once", touched_later),
+		T("a link in place of the directory of what is rejected is not followed", rejected_by_a_link),
+		T("a flood is taken in turns, and no more is given out than may be", taken_in_turns),
+		T("starts that have to wait hold up nothing else", starts_that_wait),
+		T("of what is rejected the newest are kept", rejected_and_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,14 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup_stepwise(void **state)
+{
+	int r = setup(state);
+
+	((struct place *)*state)->os = os_linux_stepwise();
+	return r;
+}
+
 static int teardown(void **state)
 {
 	struct place *p = *state;
@@ -237,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		OS_CONTRACT(setup, teardown),
+		OS_CONTRACT(setup_stepwise, teardown),
 		TEST(test_open_root_follows_links),
 		TEST(test_descriptors_are_closed_on_exec),
 		TEST(test_a_fifo_does_not_block_and_is_no_file),

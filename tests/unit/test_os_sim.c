@@ -25,10 +25,23 @@ static int setup(void **state)
 	return 0;
 }
 
+/* By a descriptor, as the provider works. */
+static int setup_held(void **state)
+{
+	int r = setup(state);
+	struct place *p = *state;
+
+	p->dir = p->os->open_root(p->os->self, "/");
+	assert_true(p->dir >= 0);
+	return r;
+}
+
 static int teardown(void **state)
 {
 	struct place *p = *state;
 
+	if (p->dir != OS_CWD)
+		close_fd(p, p->dir);
 	assert_int_equal(os_sim_open_count(p->more, 0), 0);
 	os_sim_free(p->more);
 	free(p);
@@ -1050,7 +1063,7 @@ static void test_a_right_writer_loses_nothing_and_planted_bugs_are_found(void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		OS_CONTRACT(setup, teardown),
+		OS_CONTRACT(setup_held, teardown),
 		TEST(test_synced_data_with_a_synced_name_survives_everything),
 		TEST(test_unsynced_data_may_be_there_or_not),
 		TEST(test_keep_all_keeps_what_was_not_synced),

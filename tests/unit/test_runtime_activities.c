@@ -98,6 +98,33 @@ static void a_queued_one_that_is_canceled_never_begins(void **state)
 	rw_end(w);
 }
 
+static size_t retired_count(const struct runtime_world *w)
+{
+	size_t count = 0;
+
+	for (const struct retired *old = w->rt->retired; old; old = old->next)
+		count++;
+	return count;
+}
+
+static void what_a_reload_replaced_is_kept_only_as_long_as_an_attempt_needs_it(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_config(w, "activities:\n  hold: { timeout: 1h }\n");
+	rw_begin(w);
+	rw_start(w, "all_of", "x", "hold 5 0 - 0");
+	gate_await(&gates[0], 1);
+	for (int n = 0; n < 5; n++)
+		rw_reload(w);
+	assert_int_equal(retired_count(w), 1);
+	gate_open(&gates[0]);
+	rw_expect(w, "x", "0");
+	rw_reload(w);
+	assert_int_equal(retired_count(w), 0);
+	rw_end(w);
+}
+
 static void a_limit_that_is_raised_lets_the_blocked_begin_at_a_reload(void **state)
 {
 	struct runtime_world *w = *state;
@@ -518,6 +545,7 @@ int main(void)
 		activity_test(no_more_than_its_own_running_max_run_and_the_blocked_go_on_by_priority_and_age),
 		activity_test(a_blocked_one_that_is_canceled_holds_up_nobody),
 		activity_test(a_queued_one_that_is_canceled_never_begins),
+		activity_test(what_a_reload_replaced_is_kept_only_as_long_as_an_attempt_needs_it),
 		activity_test(a_limit_that_is_raised_lets_the_blocked_begin_at_a_reload),
 		activity_test(a_stop_with_blocked_and_queued_ones_leaves_them_to_the_next_start),
 		activity_test(one_that_no_thread_begins_in_time_fails),

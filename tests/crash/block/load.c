@@ -3,15 +3,16 @@
  *
  *	load HUB REFERENCE SEED STEPS [stay]
  *
- * Starts instances (types.h) by the runtime and by a client, raises events in each way there is, waits for ends, removes what
- * has ended, stops and starts the runtime (not with `stay`). Journal segments are as small as they can be, so that they are taken again
- * and again. At the end all has completed, and REFERENCE has every history that was ever there, ID.EXECUTION.
+ * Starts instances (types.c) by the runtime and by a client, raises events in each way there is, waits for ends, removes what
+ * has ended, stops and starts the runtime (not with `stay`). Journal segments are as small as they can be, so that they are
+ * taken again and again. At the end all has completed, and REFERENCE has every history that was ever there, ID.EXECUTION.
  */
 #include "acks.h"
 #include "plant.h"
 #include "reference.h"
 #include "types.h"
 #include "util.h"
+#include "watch.h"
 #include "base/log.h"
 #include "os/memory.h"
 #include <pawl/pawl.h>
@@ -102,10 +103,12 @@ static struct driven *new_instance(const char *type, const char *input, bool by_
 {
 	struct driven *d = &load.all[load.count++];
 	struct pawl_error err = { 0 };
-	const struct pawl_message start = { .kind = PAWL_MESSAGE_START, .instance = d->id, .name = type, .data = input, .len = strlen(input) };
+	const struct pawl_message start = { .kind = PAWL_MESSAGE_START, .instance = d->id, .name = type, .data = input,
+		.len = strlen(input) };
 
 	snprintf(d->id, sizeof(d->id), "%s-%u", type, load.count);
-	int rc = by_client ? load.client->ops->send(load.client, &start, &err) : pawl_start(load.rt, type, d->id, input, true, NULL, &err);
+	int rc = by_client ? load.client->ops->send(load.client, &start, &err)
+			   : pawl_start(load.rt, type, d->id, input, true, NULL, &err);
 	must(rc, &err, "start", d->id);
 	ack_write(ACK_STARTED, d->id, 0, type, input, strlen(input));
 	d->live = true;
@@ -323,9 +326,11 @@ int main(int argc, char **argv)
 	write_config();
 	begin_runtime();
 	load.client = open_client();
+	watch_begin(load.hub);
 	for (unsigned long steps = strtoul(argv[4], NULL, 10); steps && load.count < INSTANCES_MAX - 2; steps--)
 		step();
 	finish();
+	watch_end();
 	end_runtime();
 	load.client->ops->close(load.client);
 	load.client = open_client();

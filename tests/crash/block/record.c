@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,7 +47,7 @@ static pid_t start_disk(void)
 		die_sys("cannot make a pipe");
 	pid_t pid = fork();
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		die_with_parent(SIGKILL);
 		signal(SIGINT, SIG_IGN); /* of a terminal: the disk goes last */
 		close(ready[0]);
 		exit(disk_serve(image, log_path, fuse_dir, ready[1]));
@@ -67,7 +66,7 @@ static int run(char **argv)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		die_with_parent(SIGTERM);
 		snprintf(ack, sizeof(ack), "%s/ack", fuse_dir);
 		setenv("BLOCK_MNT", mnt, 1);
 		setenv("BLOCK_ACK", ack, 1);
@@ -85,6 +84,7 @@ int main(int argc, char **argv)
 
 	if (argc < 5)
 		die("record FS OPTIONS DIR COMMAND...");
+	die_with_parent(SIGKILL);
 	const char *fs = argv[1], *options = argv[2];
 	paths(argv[3]);
 	own_mounts();

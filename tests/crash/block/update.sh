@@ -82,8 +82,8 @@ waits() {
 	"$PAWL" status "u$1" -o json | grep -q '"kind":"event".*"name":"approved"'
 }
 
-step_runs() { # ID STEP
-	grep -q "^$2 .* began" "$UPDATE_ROOT/runs.log" 2>/dev/null && [ -n "$(ls "$hub/instances/$1/work" 2>/dev/null)" ]
+downloads() { # so many have begun
+	[ "$(grep -c '^download .* began' "$UPDATE_ROOT/runs.log")" -ge "$1" ]
 }
 
 await_end() {
@@ -115,9 +115,9 @@ kill "$runtime"
 wait "$runtime" || fail "the runtime did not stop well"
 start_runtime 1
 start_update 3
-until_true 20 step_runs u3 download || fail "download was not begun"
+until_true 20 downloads 3 || fail "download was not begun"
 kill -9 "$runtime"
-wait "$runtime" || :
+wait "$runtime" 2>/dev/null || :
 start_runtime 0
 until_true 30 waits 3 || fail "u3 does not wait for its approval"
 "$PAWL" raise u3 approved -d yes >/dev/null

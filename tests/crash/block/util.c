@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +48,12 @@ void own_mounts(void)
 		die_sys("cannot make a mount namespace");
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		die_sys("cannot make mounts private");
+}
+
+void die_with_parent(int signal)
+{
+	if (prctl(PR_SET_PDEATHSIG, signal) < 0)
+		die_sys("cannot ask to end with the parent");
 }
 
 static int loop_try(int control, int file, char *path, size_t size)

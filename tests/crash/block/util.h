@@ -15,6 +15,7 @@ _Noreturn void die_sys(const char *fmt, ...) PAWL_PRINTF(1, 2); /* with strerror
  * goes with its last process, and a loop device is cleared by the kernel with its last user.
  */
 void own_mounts(void);
+void die_with_parent(int signal);
 /* A free loop device on this file: its descriptor; path gets its name. */
 int loop_attach(const char *file, char *path, size_t size);
 int mount_fs(const char *dev, const char *dir, const char *fs, const char *options); /* 0 or -errno */

@@ -7,7 +7,7 @@
 
 static int deliver_with_bugs(struct delivery *d, struct instance *to, struct event *e)
 {
-	bool now = program_below(&program_loop.random, 20) == 0;
+	bool now = program_below(&program_loop->random, 20) == 0;
 
 	if (now && program_planted("lostline"))
 		return 0;

@@ -1,6 +1,6 @@
 /*
  * loop.c - in place of src/os/loop.c and src/runtime/crew.c: one thread, simulated time, an order of its own. What is linked
- * first is taken, so the archive of the library keeps its own to itself.
+ * first is taken, so the archive of the library keeps its own to itself. test_simulation has it too.
  */
 #include "crash/program_loop.h"
 #include "crash/program.h"
@@ -9,15 +9,17 @@
 
 #include <stdlib.h>
 
-#define HANDLERS_MAX 8
+#define HANDLERS_MAX 64
 #define JOBS_MAX 256
 
-struct program_loop program_loop;
+struct program_loop *program_loop;
 
 struct loop {
 	struct { int fd; loop_fn fn; void *arg; } handlers[HANDLERS_MAX];
 	int64_t timer_ns;
 	void *user;
+	void (*clock_set)(void *arg);
+	void *clock_arg;
 };
 
 struct crew {
@@ -26,8 +28,6 @@ struct crew {
 	struct crew_job *jobs[JOBS_MAX], *finished, **finished_end;
 	size_t count;
 };
-
-static struct crew *crew; /* one at a time */
 
 /* ---- threads ---- */
 
@@ -43,7 +43,7 @@ int crew_new(struct crew **out, unsigned jobs_max, bool (*loop)(void *arg), void
 	c->loop = loop;
 	c->arg = arg;
 	c->finished_end = &c->finished;
-	*out = crew = c;
+	*out = program_loop->crew = c;
 	return 0;
 }
 
@@ -56,7 +56,7 @@ void crew_run(struct crew *c)
 void crew_free(struct crew *c)
 {
 	free(c);
-	crew = NULL;
+	program_loop->crew = NULL;
 }
 
 void crew_submit(struct crew *c, struct crew_job *job, bool beside)
@@ -70,12 +70,12 @@ void crew_submit(struct crew *c, struct crew_job *job, bool beside)
 /* Sometimes another thread is so kind; then the loop goes on meanwhile. */
 bool crew_has_jobs(struct crew *c)
 {
-	return c->count > 0 && program_below(&program_loop.random, 3) > 0;
+	return c->count > 0 && program_below(&program_loop->random, 3) > 0;
 }
 
 static void run_job(struct crew *c)
 {
-	size_t n = program_below(&program_loop.random, (unsigned)c->count);
+	size_t n = program_below(&program_loop->random, (unsigned)c->count);
 	struct crew_job *job = c->jobs[n];
 
 	c->jobs[n] = c->jobs[--c->count];
@@ -88,7 +88,7 @@ static void run_job(struct crew *c)
 bool crew_work(struct crew *c)
 {
 	run_job(c);
-	while (c->count && program_below(&program_loop.random, 2))
+	while (c->count && program_below(&program_loop->random, 2))
 		run_job(c);
 	return true;
 }
@@ -126,6 +126,8 @@ int loop_new(struct loop **out, struct pawl_error *err)
 
 void loop_free(struct loop *l)
 {
+	if (l && program_loop->freed)
+		program_loop->freed(l);
 	free(l);
 }
 
@@ -167,10 +169,9 @@ void loop_set_timer(struct loop *l, int64_t boot_ns)
 
 int loop_on_clock_set(struct loop *l, void (*fn)(void *arg), void *arg, struct pawl_error *err)
 {
-	(void)l;
-	(void)fn;
-	(void)arg;
 	(void)err;
+	l->clock_set = fn;
+	l->clock_arg = arg;
 	return 0;
 }
 
@@ -189,26 +190,47 @@ void loop_wake(struct loop *l)
 	(void)l;
 }
 
+static bool is_ready(const struct program_loop *w, int fd)
+{
+	return fd >= 0 && (w->mail || (w->ready && w->ready(w->arg, fd)));
+}
+
+bool program_loop_is_called(const struct loop *l, const struct program_loop *of)
+{
+	for (int i = 0; i < HANDLERS_MAX; i++)
+		if (is_ready(of, l->handlers[i].fd))
+			return true;
+	return of->mail || of->clock_set;
+}
+
 static void tell(struct loop *l)
 {
-	program_loop.mail = false;
+	bool ready[HANDLERS_MAX];
+
 	for (int i = 0; i < HANDLERS_MAX; i++)
-		if (l->handlers[i].fd >= 0)
+		ready[i] = is_ready(program_loop, l->handlers[i].fd);
+	program_loop->mail = false;
+	if (program_loop->clock_set && l->clock_set)
+		l->clock_set(l->clock_arg);
+	program_loop->clock_set = false;
+	for (int i = 0; i < HANDLERS_MAX; i++)
+		if (ready[i] && l->handlers[i].fd >= 0)
 			l->handlers[i].fn(l->handlers[i].arg, LOOP_READ);
 }
 
 int loop_wait(struct loop *l, bool block, struct pawl_error *err)
 {
-	int rc = program_loop.step(program_loop.arg, err);
+	struct program_loop *w = program_loop;
+	int rc = w->step(w->arg, err);
 
 	if (rc < 0)
 		return rc;
-	if (program_loop.mail)
+	if (program_loop_is_called(l, w))
 		tell(l);
-	else if (crew->count && (block || program_below(&program_loop.random, 4) == 0))
-		run_job(crew);
-	else if (block && !crew->finished)
-		rc = program_loop.idle(program_loop.arg, l->timer_ns, err);
+	else if (w->crew->count && (block || program_below(&w->random, 4) == 0))
+		run_job(w->crew);
+	else if (block && !w->crew->finished)
+		rc = w->idle(w->arg, l->timer_ns, err);
 	return rc;
 }
 

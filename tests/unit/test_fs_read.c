@@ -1,0 +1,99 @@
+/* test_fs_read.c - those who read a hub that another process owns. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "os/os_sim.h"
+#include <pawl/provider.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWNER 0
+#define READER 1
+
+static struct os_sim *sim;
+static const struct os *real;
+static size_t told;      /* bytes that the reader has seen */
+static bool cut_at_sync; /* the power fails when the next frame is written, and before it is synced */
+
+static struct pawl_provider *open_hub(const struct os *os, bool own)
+{
+	const struct pawl_provider_options options = { .hub = "/hub", .create = own, .read_only = !own, .journal_bytes = 32 << 10, .os = os };
+	struct pawl_provider *p;
+	struct pawl_error err = { 0 };
+
+	if (pawl_provider_fs.open(&options, &p, &err) < 0 || (own && p->ops->acquire(p, &err) < 0))
+		fail_msg("cannot open the hub: %s", err.text);
+	return p;
+}
+
+static size_t length_of(struct pawl_provider *p)
+{
+	struct pawl_error err = { 0 };
+	uint64_t which;
+	char *text = NULL;
+	size_t len = 0;
+	int rc = p->ops->read(p, "x", 1, &text, &len, &which, &err);
+
+	free(text);
+	return rc < 0 ? 0 : len;
+}
+
+static int sync_after_a_look(void *self, int fd)
+{
+	const struct os_sim_cut cut = { .mode = OS_SIM_DROP_ALL };
+
+	if (!cut_at_sync)
+		return real->sync_data(self, fd);
+	cut_at_sync = false;
+	struct pawl_provider *reader = open_hub(os_sim_os_process(sim, READER), false);
+	told = length_of(reader);
+	reader->ops->close(reader);
+	os_sim_power_cut(sim, &cut);
+	return -EIO;
+}
+
+static int commit(struct pawl_provider *p, uint64_t offset, const char *line)
+{
+	const struct pawl_record record = { .instance = "x", .execution = 1, .offset = offset, .data = line, .len = strlen(line), .create = offset == 0 };
+	const struct pawl_batch batch = { .records = &record, .record_count = 1 };
+	struct pawl_error err = { 0 };
+	struct pawl_job *job;
+
+	if (p->ops->commit_begin(p, &batch, &job, &err) < 0)
+		fail_msg("commit: %s", err.text);
+	(void)job->run(job);
+	return job->end(job, &err);
+}
+
+static void what_a_reader_has_seen_is_there_after_a_power_cut(void **state)
+{
+	(void)state;
+	sim = os_sim_new(1);
+	real = os_sim_os_process(sim, OWNER);
+	struct os os = *real;
+	os.sync_data = sync_after_a_look;
+	struct pawl_provider *p = open_hub(&os, true);
+	assert_int_equal(commit(p, 0, "one\n"), 0);
+	cut_at_sync = true;
+	assert_true(commit(p, 4, "two\n") < 0);
+	assert_int_equal(told, 8);
+	p->ops->close(p);
+	real = os_sim_os_process(sim, OWNER);
+	p = open_hub(real, true);
+	assert_int_equal(length_of(p), told);
+	p->ops->close(p);
+	os_sim_free(sim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_reader_has_seen_is_there_after_a_power_cut),
+	};
+
+	return cmocka_run_group_tests_name("readers of the fs provider", tests, NULL, NULL);
+}
