@@ -237,6 +237,7 @@ static int check_place(struct fs *fs, struct pawl_error *err)
 #define WORD_CLEAN "clean"
 #define WORD_DOUBT "doubt"
 #define WORD_LOOK "look" /* the first recovery after a boot is not through */
+#define WORD_SEEN "seen" /* it is: written over that in place, so that no cut leaves the file empty */
 
 static void read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 {
@@ -256,7 +257,7 @@ static void read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 /* As write_owner has it, white space and all? Its text is for people and clients: nothing is lost with it. */
 bool hub_lock_is_good(const char *text, size_t len)
 {
-	static const char *const words[] = { "", WORD_CLEAN, WORD_DOUBT, WORD_LOOK };
+	static const char *const words[] = { "", WORD_CLEAN, WORD_DOUBT, WORD_LOOK, WORD_SEEN };
 	struct os_process_id id;
 	unsigned long long ticks;
 	char again[256];
@@ -273,7 +274,7 @@ bool hub_lock_is_good(const char *text, size_t len)
 	return false;
 }
 
-static int write_owner(struct fs *fs, const char *word)
+static int put_owner(struct fs *fs, const char *word, bool in_place)
 {
 	struct os_process_id id;
 	char text[256];
@@ -282,11 +283,16 @@ static int write_owner(struct fs *fs, const char *word)
 	if (rc < 0)
 		return rc;
 	snprintf(text, sizeof(text), "pid %d\nstart %llu\nboot %s\n%s\n", id.pid, (unsigned long long)id.start_ticks, id.boot_id, word);
-	rc = fs->os->truncate(fs->os->self, fs->lock_fd, 0);
+	rc = in_place ? 0 : fs->os->truncate(fs->os->self, fs->lock_fd, 0);
 	if (rc < 0)
 		return rc;
 	ssize_t n = fs->os->pwrite(fs->os->self, fs->lock_fd, text, strlen(text), 0);
 	return n < 0 ? (int)n : 0;
+}
+
+static int write_owner(struct fs *fs, const char *word)
+{
+	return put_owner(fs, word, false);
 }
 
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size)
@@ -381,7 +387,7 @@ void hub_tell_doubt(struct fs *fs)
 
 void hub_tell_looked(struct fs *fs)
 {
-	int rc = fs->doubt ? 0 : write_owner(fs, "");
+	int rc = fs->doubt ? 0 : put_owner(fs, WORD_SEEN, true);
 
 	if (rc < 0)
 		log_warning("cannot write '%s/LOCK': %s", fs->path, strerror(-rc));

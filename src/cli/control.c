@@ -184,6 +184,19 @@ static void do_batch(struct doing *d)
 		settle_hub(d->c);
 }
 
+/* Its history has ended; the runtime moves it to the archive a moment later, and until then a purge is refused. */
+static int send(struct doing *d, const struct pawl_message *m)
+{
+	struct cli *c = d->c;
+	int rc = c->provider->ops->send(c->provider, m, &c->err);
+
+	for (int64_t ms = 0; rc == PAWL_ESTATE && d->control->archived && d->runtime && ms < CLI_TAKEN_MS; ms += CLI_TAKEN_LOOK_MS) {
+		cli_sleep_ms(CLI_TAKEN_LOOK_MS);
+		rc = c->provider->ops->send(c->provider, m, &c->err);
+	}
+	return rc;
+}
+
 static void act(struct doing *d, struct target *t)
 {
 	struct cli *c = d->c;
@@ -202,7 +215,7 @@ static void act(struct doing *d, struct target *t)
 		return;
 	}
 	if (rc == 0)
-		rc = c->provider->ops->send(c->provider, &m, &c->err);
+		rc = send(d, &m);
 	if (rc < 0)
 		refuse(d, t, rc);
 	else if (!d->runtime || t->parked)

@@ -38,31 +38,50 @@ static int make_path(const struct os *os, char *dir, bool scratch)
 	return r < 0 ? r : make_one(os, dir, 0750);
 }
 
-/* The number of an activity comes again in each execution of an instance, and so does its directory: what one of an
- * execution before has left there is not for this one. Until its program is gone the directory is not ours. */
-static int clear_before(const struct pawl_work *w, const char *dir, struct pawl_error *err)
-{
-	const struct pawl_runtime *rt = w->rt;
-
-	if (w->execution == 1 || !work_dir_is_of_another(rt, w->execution, dir))
-		return 0;
-	if (process_is_there(dir))
-		return err_set(err, PAWL_EBUSY, "an activity of an execution before still runs in '%s'", dir);
-	int r = os_remove_tree(rt->os, OS_CWD, dir, OS_TREE_DEPTH_MAX);
-	return r < 0 && r != -ENOENT ? err_sys(err, -r, "cannot remove '%s'", dir) : 0;
-}
-
-/* The carrier says whose it is; without one nobody has run there. */
-bool work_dir_is_of_another(const struct pawl_runtime *rt, uint64_t execution, const char *dir)
+/* What the carrier says: is it of this execution? PAWL_ENOTFOUND, PAWL_EPARSE ...: it does not say. */
+static int whose_dir(const struct pawl_runtime *rt, uint64_t execution, const char *dir, bool *another)
 {
 	struct pawl_error err = { 0 };
 	struct arena arena;
 	struct carrier c;
 
 	arena_init(&arena, 0);
-	bool another = carrier_read(rt->os, dir, &c, &arena, &err) == 0 && c.execution != execution;
+	int rc = carrier_read(rt->os, dir, &c, &arena, &err);
+	*another = rc == 0 && c.execution != execution;
 	arena_release(&arena);
+	return rc;
+}
+
+/* The carrier says whose it is; without one nobody has run there. */
+bool work_dir_is_of_another(const struct pawl_runtime *rt, uint64_t execution, const char *dir)
+{
+	bool another;
+
+	(void)whose_dir(rt, execution, dir, &another);
 	return another;
+}
+
+/* A power cut may have lost the carrier, which is not synced, and kept how an attempt has ended, which may be. */
+static bool may_be_of_another(const struct pawl_work *w, const char *dir)
+{
+	bool another;
+	int rc = whose_dir(w->rt, w->execution, dir, &another);
+
+	return another || (rc < 0 && pawl_error_class(rc) != PAWL_CLASS_RETRYABLE && !process_is_there(dir));
+}
+
+/* The number of an activity comes again in each execution of an instance, and so does its directory: what one of an
+ * execution before has left there is not for this one. Until its program is gone the directory is not ours. */
+static int clear_before(const struct pawl_work *w, const char *dir, struct pawl_error *err)
+{
+	const struct pawl_runtime *rt = w->rt;
+
+	if (w->execution == 1 || !may_be_of_another(w, dir))
+		return 0;
+	if (process_is_there(dir))
+		return err_set(err, PAWL_EBUSY, "an activity of an execution before still runs in '%s'", dir);
+	int r = os_remove_tree(rt->os, OS_CWD, dir, OS_TREE_DEPTH_MAX);
+	return r < 0 && r != -ENOENT ? err_sys(err, -r, "cannot remove '%s'", dir) : 0;
 }
 
 int work_dir_make(struct pawl_work *w, struct pawl_error *err)

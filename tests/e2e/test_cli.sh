@@ -436,6 +436,15 @@ verbs_that_act_on_many_ask_first() {
 	expect_eq "after a purge of old ones" "w1" "$(echo $("$PAWL" list -a -o name))"
 }
 
+# The end is seen in the history a moment before the instance is in the archive.
+what_was_seen_to_end_can_be_purged_at_once() {
+	_running
+	for n in $(seq 25); do
+		expect 0 "$PAWL" start echo --id q -i "$n" -w
+		expect 0 "$PAWL" purge q
+	done
+}
+
 an_instance_that_runs_cannot_be_purged() {
 	_running
 	start patient p ""

@@ -148,6 +148,28 @@ a_mark_goes_when_the_history_is_whole_again() {
 	wait_status waits Running
 }
 
+a_runtime_starts_with_something_else_in_the_place_of_a_file() {
+	local file
+	new_hub
+	_some_instances
+	stop_runtime
+	cp -a "$PAWL_HUB" "$dir/good"
+	for file in journal/0.segment instances/large/1.history instances/large/1.3.data archive/ended/1.history; do
+		rm -rf "$PAWL_HUB"
+		cp -a "$dir/good" "$PAWL_HUB"
+		rm "${PAWL_HUB:?}/$file" || fail "the hub has no '$file'"
+		case $file in
+		*.history) ln -s /etc/passwd "$PAWL_HUB/$file" ;;
+		*) mkdir "$PAWL_HUB/$file" ;;
+		esac
+		start_ready
+		wait_status waits Running
+		stop_runtime
+		expect 0 "$PAWL" fsck --repair --yes
+		expect 0 "$PAWL" fsck
+	done
+}
+
 no_repair_beside_a_runtime() {
 	new_hub
 	start_ready

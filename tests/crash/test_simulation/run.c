@@ -21,10 +21,10 @@ void simulation_make(struct simulation *s, uint64_t seed)
 		INCIDENT_KILL_SHIM, INCIDENT_DISK_FULL, INCIDENT_FAIL, INCIDENT_FAIL, INCIDENT_OVERFLOW, INCIDENT_LOST_EVENTS, INCIDENT_CLOCK,
 		INCIDENT_NO_LEASES };
 	uint64_t random = seed;
-	unsigned gap = 20 << draw_below(&random, 6);
+	unsigned gap = 6u << draw_below(&random, 6);
 
 	*s = (struct simulation){ .seed = seed };
-	s->inputs = 4 + draw_below(&random, 28);
+	s->inputs = 4 + draw_below(&random, 40);
 	s->incident_count = draw_below(&random, 10) ? 1 + draw_below(&random, INCIDENTS_MAX) : 0;
 	for (unsigned i = 0; i < s->incident_count; i++)
 		s->incidents[i] = (struct incident){ kinds[draw_below(&random, sizeof(kinds))], 1 + draw_below(&random, 2 * gap), draw_any(&random) };
