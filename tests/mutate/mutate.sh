@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 list=$PWD/tests/mutate/mutations
 place=${MUTATE_DIR:-$PWD/build/mutate}
 bound=${MUTATE_SECONDS:-300}
+hang=$((bound < 120 ? bound : 120)) # what hangs is noticed, too
 tree=$place/tree
 B=build/mutate
 passed=0 failed=0
@@ -50,11 +51,11 @@ build() { # TEST: its program and what it starts
 }
 
 # 0: it passes.
-run() { # TEST
+run() { # TEST [SECONDS]
 	local env=(env PAWL="$tree/$B/pawl" PAWL_SHIM="$tree/$B/pawl-shim" BUILD="$tree/$B" PAWL_TEST_RUNS=5)
 	case $1 in
 	e2e/*) (cd "$tree" && "${env[@]}" timeout -k 5 "$((bound * 3))" tests/e2e/run.sh "${1#e2e/}") ;;
-	*) (cd "$tree" && "${env[@]}" timeout -k 5 "$bound" "$B/tests/$1") ;;
+	*) (cd "$tree" && "${env[@]}" timeout -k 5 "${2:-$bound}" "$B/tests/$1") ;;
 	esac >"$place/test.log" 2>&1 </dev/null
 }
 
@@ -115,7 +116,7 @@ try_tests() { # NAME TEST...: sets $by to the one that notices; 1: none, 2: it d
 	for test; do
 		by=$test
 		build "$test" || return 2
-		run "$test" || return 0
+		run "$test" "$hang" || return 0
 	done
 	run_tier "${1%%/*}" "$@" || return 0
 	return 1
