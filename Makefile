@@ -351,6 +351,11 @@ block: ## power cuts on ext4, xfs and btrfs of this kernel (FS="ext4 ...", BLOCK
 block-run: $(block_programs) $(program) $(shim_run) $(B)/examples/update
 	@$(test_env) BUILD="$(abspath $(B))" BIN="$(abspath $(B))/tests/block" tests/crash/block/run.sh
 
+# Its programs are built there for each of them; this machine's is for the disks of guests that were killed.
+.PHONY: qemu
+qemu: $(B)/tests/block/kept ## power cuts under Debian's kernels for armhf, arm64 and amd64, emulated: ext4, f2fs, UBIFS (tests/crash/qemu; ARCHES, FS, QEMU_STATES)
+	+@MAKE="$(MAKE)" KEPT="$(abspath $<)" tests/crash/qemu/run.sh
+
 soak: $(program) $(shim_run) $(libraries) $(B)/pawl.pc ## the real programs for long, killed, paused and out of space: nothing lost, nothing grows (SOAK_SECONDS, tests/soak)
 	+@MAKE="$(MAKE)" $(test_env) BUILD="$(abspath $(B))" tests/soak/soak.sh
 

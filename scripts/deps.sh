@@ -8,6 +8,7 @@
 #	coverage  check, and gcovr (make coverage)
 #	board   cross compilers, musl, user-mode emulation
 #	block   build, and what makes and checks file systems (make block)
+#	qemu    board and block, and what boots guests (make qemu)
 #
 # A new need is one line in wanted().
 set -eu
@@ -25,6 +26,10 @@ need() {
 
 have() {
 	command -v "$1"
+}
+
+sbin() {
+	PATH=$PATH:/usr/sbin:/sbin have "$1"
 }
 
 header() {
@@ -119,8 +124,17 @@ wanted() {
 		need btrfs-progs have mkfs.btrfs
 		need mount have losetup
 		;;
+	qemu)
+		wanted board
+		wanted block
+		need qemu-system-arm have qemu-system-aarch64
+		need qemu-system-x86 have qemu-system-x86_64
+		need cpio have cpio
+		need kmod sbin depmod
+		need f2fs-tools sbin mkfs.f2fs
+		;;
 	*)
-		echo "error: unknown set '$1'; one of build, check, fuzz, board, block" >&2
+		echo "error: unknown set '$1'; one of build, check, fuzz, coverage, board, block, qemu" >&2
 		exit 2
 		;;
 	esac

@@ -9,7 +9,7 @@
  *	commit.c     the commit protocol and its proof
  *	checkpoint.c maintenance: flush, sync, free segments
  *	recover.c    what happens at acquire
- *	mailbox.c    control messages and starts; drops.c: files that people and programs drop; drops_reject.c: what is refused
+ *	send.c, envelope.c, mailbox.c  messages: given in, as files, found and acked; drops.c: files that people and programs drop; drops_reject.c: what is refused
  *	queue*.c     the work queue (queue.h)
  *	instances.c  scan, read, archive, revive, purge, quarantine, notes
  *	prune.c      older executions, and what an instance takes; trash.c: giving back the space of what was removed

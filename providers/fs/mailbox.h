@@ -1,4 +1,4 @@
-/* mailbox.h - what mailbox.c (envelopes, bookkeeping) and drops.c (files that people drop) share. */
+/* mailbox.h - what mailbox.c (what is there, and who has it), send.c, envelope.c and drops.c (files that people drop) share. */
 #ifndef FS_MAILBOX_H
 #define FS_MAILBOX_H
 
@@ -53,6 +53,21 @@ struct mailbox {
 	bool look_failed;    /* something could not be read, though it is there */
 	bool look_told;      /* the same for the look before: somebody was told */
 };
+
+/* ---- envelopes ---- */
+
+#define ENVELOPE_HEAD_MAX 4096 /* bytes, newline and all */
+void envelope_write(struct buf *out, const struct pawl_message *m, const char *id);
+/*
+ * Into an empty letter. NULL, or why it is no message; envelope_no_memory: it could not be read. start_of: it is the `start` of
+ * this instance. letter_clear in each case.
+ */
+const char *envelope_read(struct fs *fs, struct letter *l, const char *text, size_t len, const char *start_of);
+extern const char envelope_no_memory[];
+/* 0, or what is wrong with a message. */
+int message_check(struct fs *fs, const struct pawl_message *m, struct pawl_error *err);
+
+/* ---- what is there ---- */
 
 bool mailbox_has(struct mailbox *m, const char *dir, const char *name);
 /* Takes over dir, name and text (malloc'd) in letter, which is copied; gives the message out. */

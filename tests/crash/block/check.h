@@ -17,6 +17,7 @@ struct check {
 	bool ctime_changes;       /* a known fault on btrfs, README.md: counted in ctimes, and not as wrong */
 	unsigned ctimes;
 	bool promised;            /* anything at all: from then on there must be a hub */
+	bool alone;               /* the reference is this hub itself: what was raised may also wait in its mailbox */
 };
 
 /* Ends the program when the reference is not one. frames may be NULL. */

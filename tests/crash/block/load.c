@@ -153,16 +153,10 @@ static void start_one(void)
 
 /* ---- events ---- */
 
-static void sync_path(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	if (fd < 0 || fsync(fd) < 0)
-		die_sys("cannot sync '%s'", path);
-	close(fd);
-}
-
-/* As docs/FORMAT.md asks those who need it to be durable: write under another name, sync, rename, sync the directory. */
+/*
+ * As docs/FORMAT.md asks those who need it to be durable: write under another name, sync, rename, sync the directory. That may
+ * be in the archive by then, when this event was the last that it waited for.
+ */
 static void drop(const struct driven *d, const char *data, size_t len, bool inbox)
 {
 	char dir[600], hidden[700], path[700];
@@ -173,13 +167,16 @@ static void drop(const struct driven *d, const char *data, size_t len, bool inbo
 		snprintf(path, sizeof(path), "%s/%s.go@k%u", dir, d->id, load.events);
 	else
 		snprintf(path, sizeof(path), "%s/go@k%u", dir, load.events);
-	int fd = open(hidden, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = dirfd < 0 ? -1 : open(hidden, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, data, len) != (ssize_t)len || fsync(fd) < 0)
 		die_sys("cannot write '%s'", hidden);
 	close(fd);
 	if (rename(hidden, path) < 0)
 		die_sys("cannot rename '%s'", hidden);
-	sync_path(dir, O_RDONLY | O_DIRECTORY);
+	if (fsync(dirfd) < 0)
+		die_sys("cannot sync '%s'", dir);
+	close(dirfd);
 }
 
 static void raise_one(struct driven *d)

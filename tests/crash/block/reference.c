@@ -34,7 +34,8 @@ void reference_save(struct pawl_provider *p, const char *id, const char *dir)
 		int rc = p->ops->read(p, id, execution, &text, &len, &which, &err);
 		if (rc < 0)
 			die("cannot read '%s': %s", id, err.text);
-		newest = execution == 0 ? which : newest;
+		if (execution == 0 && len > 0) /* else it has not begun */
+			newest = which;
 		save_file(dir, id, which, text, len);
 		free(text);
 	}
