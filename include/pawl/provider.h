@@ -336,7 +336,7 @@ struct pawl_provider_ops {
 	int (*each_dead)(struct pawl_provider *p, int (*each)(void *arg, const struct pawl_dead_letter *letter), void *arg, struct pawl_error *err);
 	int (*unbury)(struct pawl_provider *p, const char *id, struct pawl_error *err);
 
-	bool (*has_owner)(struct pawl_provider *p, char *who, size_t who_size); /* is a runtime there? "pid 123 since ..." */
+	bool (*has_owner)(struct pawl_provider *p, char *who, size_t who_size); /* is a runtime there, as far as this user may know? "pid 123 since ..." */
 	void (*stats)(struct pawl_provider *p, struct pawl_provider_stats *out);
 
 	/* Owner. All of an instance appears at once and is durable on return, whatever was under this id before. Blocks.

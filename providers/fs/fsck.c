@@ -190,14 +190,15 @@ static int look_at_doubts(struct checking *c)
 static int check_all(struct checking *c, struct found_list *into, bool with_notes)
 {
 	struct fsck *f = &c->f;
+	char who[64] = "";
 
 	c->into = into;
 	c->with_notes = with_notes;
 	c->doubts = NULL;
 	c->end = &c->doubts;
-	f->live = !f->owner && hub_has_owner(&f->fs->provider, NULL, 0);
+	f->live = !f->owner && hub_has_owner(&f->fs->provider, who, sizeof(who));
 	f->clean = !f->live && (f->owner ? f->fs->clean_before : hub_was_stopped(f->fs));
-	f->sum->runtime = f->live;
+	f->sum->runtime = f->live && strncmp(who, "pid ", 4) == 0; /* and not only perhaps */
 	int rc = fsck_load_journal(f);
 	if (rc == 0)
 		rc = visit_all(f, first_look);
@@ -416,10 +417,11 @@ static int open_hub(struct fsck *f)
 	if (rc < 0)
 		return rc;
 	int format = hub_read_format(fs, &why);
-	if (format == PAWL_ENOTFOUND)
-		(void)err_set(&why, format, "'%s' is not a hub: it has no FORMAT", f->o->hub);
 	struct os_stat st;
 	int whose = look_at_journal(f, id), sys = f->os->stat(f->os->self, fs->hub, "FORMAT", &st);
+	if (format == PAWL_ENOTFOUND)
+		(void)err_set(&why, format, "'%s' is not a hub: it has no FORMAT%s", f->o->hub, whose == 0 && fs_is_dir(fs, "journal") ?
+			", and its journal does not tell which one it was: put FORMAT back from a copy, or, if nothing in it is needed, remove the directory" : "");
 	bool known = format == 0 || format == PAWL_ECORRUPT || format == PAWL_ENOTFOUND || (sys == 0 && st.type != OS_FILE);
 	if (!known || (format < 0 && whose <= 0)) {
 		*f->err = why;

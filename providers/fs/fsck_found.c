@@ -99,13 +99,31 @@ bool fsck_is_no_file(int rc)
 	return rc == -EISDIR || rc == -ELOOP || rc == -EINVAL || rc == -ENXIO || rc == -ENOTDIR;
 }
 
+static bool is_private(const char *file)
+{
+	return strcmp(file, "LOCK") == 0 || strcmp(file, "control") == 0 || strncmp(file, "control/", 8) == 0;
+}
+
+struct found *found_unreadable(struct fsck *f, const char *code, const char *file, int rc, const char *what)
+{
+	struct os_stat st;
+	uint32_t uid = f->os->uid(f->os->self);
+
+	if (rc != -EACCES && rc != -EPERM)
+		return found_add(f, FSCK_DAMAGE, code, file, "%s: %s", what, strerror(-rc));
+	if (uid == 0 || f->os->stat_fd(f->os->self, f->fs->hub, &st) < 0 || st.uid == uid)
+		return found_add(f, FSCK_DAMAGE, code, file, "%s: %s: give the hub's user the right to (chown, chmod u+rwX)", what, strerror(-rc));
+	return found_add(f, is_private(file) ? FSCK_NOTE : FSCK_WARNING, "not-permitted", file, "%s as uid %u: only uid %u, the hub's, can tell what is with it",
+		what, (unsigned)uid, (unsigned)st.uid);
+}
+
 bool fsck_is_there(struct fsck *f, const char *path)
 {
 	struct os_stat st;
 	int rc = f->os->stat(f->os->self, f->fs->hub, path, &st);
 
 	if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR)
-		found_add(f, FSCK_DAMAGE, "unreadable", path, "cannot look at it: %s", strerror(-rc));
+		found_unreadable(f, "unreadable", path, rc, "cannot look at it");
 	return rc != -ENOENT && rc != -ENOTDIR;
 }
 

@@ -55,6 +55,12 @@ static struct found *add(struct checked *c, enum fsck_severity severity, const c
 	return x;
 }
 
+static void unreadable(struct checked *c, int rc)
+{
+	(void)found_unreadable(c->f, "unreadable", c->path, rc, "cannot read it");
+	c->bad = true;
+}
+
 /* ---- the bytes ---- */
 
 static int read_file(struct checked *c)
@@ -73,7 +79,7 @@ static int read_file(struct checked *c)
 	if (fsck_is_no_file(rc))
 		found_repair(add(c, FSCK_DAMAGE, "history-not-file", FSCK_NOWHERE, 0, "it is not a regular file"), ACT_SET_ASIDE, false, "set it aside");
 	else
-		(void)add(c, FSCK_DAMAGE, "unreadable", FSCK_NOWHERE, 0, strerror(-rc));
+		unreadable(c, rc);
 	return 0;
 }
 
@@ -143,7 +149,10 @@ static int parse(struct checked *c)
 		fsck_repair_execution(c->p, add(c, FSCK_DAMAGE, "history-damaged", c->h.fault.at, c->h.fault.line, why.text), c->execution,
 			c->h.fault.turn_at);
 	} else if (c->h.torn_bytes) {
-		struct found *x = add(c, FSCK_WARNING, "history-torn", c->h.fault.at, c->h.fault.line, "its end is torn: no whole line follows");
+		/* a runtime that stopped well has left none: then it is no power cut's, and lines that were committed go with it */
+		bool lost = c->f->clean && c->h.fault.at > c->h.bytes;
+		struct found *x = add(c, lost ? FSCK_DAMAGE : FSCK_WARNING, "history-torn", c->h.fault.at, c->h.fault.line, lost ?
+			"its end is torn, and the lines of its last turn with it: no whole line follows" : "its end is torn: no whole line follows");
 		if (x)
 			x->at = c->h.bytes;
 		if (c->p->archived || c->execution != c->p->newest) /* it had an end once, and has none now */
@@ -264,8 +273,10 @@ static int check_payload(struct checked *c, const struct event *e)
 	if (rc == -ENOMEM)
 		return err_nomem(f->err);
 	if (rc < 0 && rc != -ENOENT && !fsck_is_no_file(rc)) {
-		found_add(f, FSCK_DAMAGE, "unreadable", path, "%s, and line %llu of execution %llu names it", strerror(-rc), (unsigned long long)e->seq,
+		char what[120];
+		snprintf(what, sizeof(what), "line %llu of execution %llu names it, and it cannot be read", (unsigned long long)e->seq,
 			(unsigned long long)c->execution);
+		(void)found_unreadable(f, "unreadable", path, rc, what);
 		c->bad = true;
 	} else if (rc < 0)
 		x = found_add(f, FSCK_DAMAGE, "payload-missing", path, "%s, and line %llu of execution %llu names it",

@@ -55,7 +55,7 @@ static void check_dir(struct fsck *f, size_t n)
 		if (x)
 			x->at = dirs[n].mode;
 	} else if (rc < 0) {
-		found_add(f, FSCK_DAMAGE, "unreadable", path, "cannot look at it: %s", strerror(-rc));
+		found_unreadable(f, "unreadable", path, rc, "cannot look at it");
 	} else if (st.type != OS_DIR) {
 		found_repair(found_add(f, FSCK_DAMAGE, "not-directory", path, "it is not a directory"), ACT_SET_ASIDE, false, "set it aside, and make the directory");
 	} else if (!dirs[n].may_be_open) {
@@ -85,7 +85,7 @@ static void check_format(struct fsck *f)
 	if (f->format_bad)
 		x = found_add(f, FSCK_DAMAGE, "format", "FORMAT", "%s", f->format_why);
 	else if (rc < 0)
-		x = found_add(f, FSCK_DAMAGE, "format", "FORMAT", "cannot read it: %s", strerror(-rc));
+		x = found_unreadable(f, "format", "FORMAT", rc, "cannot read it");
 	else if (len != strlen(wanted) || memcmp(text, wanted, len) != 0)
 		x = found_add(f, FSCK_WARNING, "format", "FORMAT", "it is not as pawl writes it, though it can be read");
 	if (f->format_bad || rc == 0)
@@ -108,7 +108,7 @@ void fsck_check_lock(struct fsck *f)
 		return;
 	int rc = os_read_file(f->os, f->fs->hub, "LOCK", SMALL_FILE, &text, &len);
 	if (rc < 0) {
-		x = found_add(f, FSCK_DAMAGE, "lock", "LOCK", "cannot read it: %s: no runtime can start", strerror(-rc));
+		x = found_unreadable(f, "lock", "LOCK", rc, fsck_is_no_file(rc) ? "no runtime can start: cannot read it" : "cannot read it");
 		if (fsck_is_no_file(rc))
 			found_repair(x, ACT_SET_ASIDE, false, "set it aside");
 	} else if (!hub_lock_is_good(text, len) && !f->owner) {

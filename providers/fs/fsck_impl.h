@@ -90,6 +90,11 @@ void found_release(struct found_list *list);
  * cannot be read now may be whole, so nothing is ever repaired because of them.
  */
 bool fsck_is_no_file(int rc);
+/*
+ * A finding about what cannot be looked at, and why. That another user than the hub's has no right to is no damage, and for
+ * what the groups of the configuration are not let in to, no more than a note.
+ */
+struct found *found_unreadable(struct fsck *f, const char *code, const char *file, int rc, const char *what);
 bool fsck_is_there(struct fsck *f, const char *path); /* when nobody can tell: yes, and a finding */
 int found_tell(struct fsck *f, struct found *found, enum fsck_outcome outcome); /* counts, and calls the caller's each */
 

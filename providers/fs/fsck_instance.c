@@ -98,7 +98,7 @@ static void check_start(struct fsck *f, const struct fsck_place *p, const char *
 	if (why)
 		x = found_add(f, FSCK_DAMAGE, "envelope", path, "the start cannot be taken: %s", why);
 	else if (rc < 0 && rc != -ENOENT)
-		x = found_add(f, FSCK_DAMAGE, "envelope", path, "the start cannot be read: %s", strerror(-rc));
+		x = found_unreadable(f, "envelope", path, rc, "the start cannot be read");
 	if (x && rc == 0)
 		x->f.offset = 0;
 	if (why || fsck_is_no_file(rc))
@@ -251,7 +251,7 @@ static int look_at(struct fsck *f, const char *path)
 	if (rc == 0 && st.type == OS_DIR)
 		return 1;
 	if (rc < 0)
-		found_add(f, FSCK_DAMAGE, "unreadable", path, "cannot look at it: %s", strerror(-rc));
+		found_unreadable(f, "unreadable", path, rc, "cannot look at it");
 	else
 		found_repair(found_add(f, FSCK_DAMAGE, "not-directory", path, "it is not a directory"), ACT_SET_ASIDE, false, "set it aside");
 	return -1;
@@ -296,7 +296,7 @@ static void check_rest(struct fsck *f, const struct fsck_place *p)
 	}
 	snprintf(path, sizeof(path), "%.400s/start", p->home);
 	if (!p->newest && !fsck_is_there(f, path)) {
-		x = found_add(f, FSCK_NOTE, "instance-empty", p->home, "it has no history and no start: its first commit did not come about, or it is lost");
+		x = found_add(f, f->clean ? FSCK_WARNING : FSCK_NOTE, "instance-empty", p->home, "it has no history and no start: its first commit did not come about, or it is lost");
 		found_repair(x, ACT_SET_ASIDE, false, "set it aside");
 		if (x)
 			x->moving = true;
@@ -313,7 +313,7 @@ static int check_home(struct fsck *f, struct fsck_place *p)
 	if (rc < 0) {
 		names_release(&n);
 		if (rc != -ENOENT)
-			found_add(f, FSCK_DAMAGE, "unreadable", p->home, "cannot list it: %s", strerror(-rc));
+			found_unreadable(f, "unreadable", p->home, rc, "cannot list it");
 		return rc == -ENOMEM ? err_nomem(f->err) : 0;
 	}
 	f->sum->instances += f->counting && !p->archived;

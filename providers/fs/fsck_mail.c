@@ -19,7 +19,7 @@ static void check_envelope(struct fsck *f, const char *name)
 	if (why)
 		x = found_add(f, FSCK_DAMAGE, "envelope", path, "the message cannot be taken: %s", why);
 	else if (rc < 0 && rc != -ENOENT)
-		x = found_add(f, FSCK_DAMAGE, "envelope", path, "the message cannot be read: %s", strerror(-rc));
+		x = found_unreadable(f, "envelope", path, rc, "the message cannot be read");
 	if (why || fsck_is_no_file(rc))
 		found_repair(x, ACT_SET_ASIDE, true, "set it aside");
 	if (x)
@@ -35,7 +35,7 @@ static void check_control(struct fsck *f)
 	int rc = names_list(f->fs, "control", &n);
 
 	if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR && rc != -ELOOP)
-		found_add(f, FSCK_DAMAGE, "unreadable", "control", "cannot list it: %s", strerror(-rc));
+		found_unreadable(f, "unreadable", "control", rc, "cannot list it");
 	for (size_t i = 0; rc == 0 && i < n.count; i++) {
 		if (strcmp(n.items[i], ".rejected") == 0)
 			found_add(f, FSCK_NOTE, "rejected", "control/.rejected", "messages that could not be taken are there, each with a NAME.why");

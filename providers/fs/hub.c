@@ -209,7 +209,8 @@ int hub_open(struct fs *fs, struct pawl_error *err)
 	if (rc == PAWL_ENOTFOUND && fs->options.create)
 		return hub_make_alone(fs, err);
 	if (rc == PAWL_ENOTFOUND)
-		return err_set(err, rc, "'%s' is not a hub: it has no FORMAT", fs->path);
+		return err_set(err, rc, "'%s' is not a hub: it has no FORMAT%s", fs->path,
+			was_hub(fs) ? ", but a journal: `pawl fsck` tells what is left of it" : "");
 	return rc;
 }
 
@@ -239,19 +240,21 @@ static int check_place(struct fs *fs, struct pawl_error *err)
 #define WORD_LOOK "look" /* the first recovery after a boot is not through */
 #define WORD_SEEN "seen" /* it is: written over that in place, so that no cut leaves the file empty */
 
-static void read_owner(struct fs *fs, struct os_process_id *id, char word[8])
+static int read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 {
 	char *text = NULL;
 	size_t len;
 
 	*id = (struct os_process_id){ .pid = 0 };
 	word[0] = '\0';
-	if (os_read_file(fs->os, fs->hub, "LOCK", 4096, &text, &len) < 0)
-		return;
+	int rc = os_read_file(fs->os, fs->hub, "LOCK", 4096, &text, &len);
+	if (rc < 0)
+		return rc;
 	unsigned long long ticks = 0;
 	if (sscanf(text, "pid %d\nstart %llu\nboot %36[0-9a-f-]\n%7s", &id->pid, &ticks, id->boot_id, word) >= 3)
 		id->start_ticks = ticks;
 	free(text);
+	return 0;
 }
 
 /* As write_owner has it, white space and all? Its text is for people and clients: nothing is lost with it. */
@@ -301,7 +304,12 @@ bool hub_has_owner(struct pawl_provider *p, char *who, size_t size)
 	struct os_process_id id;
 	char word[8];
 
-	read_owner(fs, &id, word);
+	int rc = read_owner(fs, &id, word);
+	if (rc == -EACCES || rc == -EPERM) { /* members of a group that is let in: they must not be told that there is none */
+		if (who && size)
+			snprintf(who, size, "cannot tell: LOCK is not readable for this user");
+		return true;
+	}
 	bool alive = id.pid != 0 && strcmp(word, WORD_CLEAN) != 0 && fs->os->is_alive(fs->os->self, &id);
 	if (who && size && alive)
 		snprintf(who, size, "pid %d", id.pid);
@@ -315,7 +323,7 @@ bool hub_was_stopped(struct fs *fs)
 	struct os_process_id id;
 	char word[8];
 
-	read_owner(fs, &id, word);
+	(void)read_owner(fs, &id, word);
 	return strcmp(word, WORD_CLEAN) == 0;
 }
 

@@ -578,7 +578,7 @@ static int mailbox_watch(struct fs *fs, const char *dir, uint32_t mask, int *num
 	*number = fs->os->watch_add(fs->os->self, fs->mailbox->watch, fs->hub, dir, mask);
 	if (*number >= 0)
 		return 0;
-	return err_sys(err, -*number, "cannot watch '%s/%s' (raise fs.inotify.max_user_watches)", fs->path, dir);
+	return err_sys(err, -*number, "cannot watch '%s/%s'%s", fs->path, dir, *number == -ENOSPC ? " (raise fs.inotify.max_user_watches)" : "");
 }
 
 /* FORMAT is a file that nobody writes: if that cannot be leased, nothing can. */

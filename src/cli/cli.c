@@ -84,9 +84,26 @@ int cli_usage(struct cli *c, const char *fmt, ...)
 	return c->err.code = CLI_EUSAGE;
 }
 
+/* A right that is missing: whose is the hub? */
+static void tell_owner(const struct cli *c)
+{
+	const struct os *os = c->os;
+	struct os_stat st;
+	int dir = c->hub ? os->open_root(os->self, c->hub) : -1;
+
+	if (dir < 0)
+		return;
+	if (os->stat_fd(os->self, dir, &st) == 0 && st.uid != os->uid(os->self) && os->uid(os->self) != 0)
+		cli_note(c, "the hub belongs to uid %u, and you are uid %u: be that user, or be let in by a group (`access` in pawl.yaml)", (unsigned)st.uid,
+			(unsigned)os->uid(os->self));
+	os->close(os->self, dir);
+}
+
 static int report(struct cli *c, int code)
 {
 	cli_complain(c, c->err.text[0] ? c->err.text : pawl_strerror(code));
+	if (code == PAWL_EPERM)
+		tell_owner(c);
 	if (code == CLI_EUSAGE)
 		fprintf(stderr, "try `%s %s%s--help`\n", c->program, c->verb ? c->verb->name : "", c->verb ? " " : "");
 	return cli_exit_of_error(code);

@@ -75,7 +75,10 @@ struct select {
 };
 int select_parse(struct cli *c, struct select *s) PAWL_MUST_USE;
 bool select_is_given(const struct cli *c);
-/* Each instance that matches; one that ended in between comes once. Stops with the callback's value if not 0. */
+/*
+ * Each instance that matches; one that ended in between comes once. Stops with the callback's value if not 0. One that
+ * cannot be read is passed over, and told of at the end.
+ */
 int select_each(struct cli *c, const struct select *s, bool live, bool archived,
                 int (*each)(void *arg, struct cli_instance *i), void *arg) PAWL_MUST_USE;
 

@@ -85,7 +85,18 @@ struct visit {
 	struct map *seen; /* NULL: only one place is looked at */
 	int (*each)(void *arg, struct cli_instance *i);
 	void *arg;
+	int failed; /* one could not be read: the others are shown all the same, and this is what comes of it */
+	struct pawl_error why;
 };
+
+static int pass_over(struct visit *v, int rc)
+{
+	if (v->failed)
+		cli_complain(v->c, v->why.text);
+	v->failed = rc;
+	v->why = v->c->err;
+	return 0;
+}
 
 static int visit_id(void *arg, const char *id)
 {
@@ -99,6 +110,8 @@ static int visit_id(void *arg, const char *id)
 	int rc = instance_read(v->c, id, 0, &i);
 	if (rc == PAWL_ENOTFOUND)
 		rc = 0; /* purged since */
+	else if (rc < 0 && rc != PAWL_ENOMEM)
+		rc = pass_over(v, rc);
 	else if (rc == 0 && matches(v->select, &i)) {
 		rc = where_matches(v->c, &v->select->where, &i);
 		if (rc > 0)
@@ -113,7 +126,7 @@ int select_each(struct cli *c, const struct select *s, bool live, bool archived,
 {
 	const struct pawl_provider_ops *ops = c->provider->ops;
 	struct map seen;
-	struct visit v = { c, s, live && archived ? &seen : NULL, each, arg };
+	struct visit v = { .c = c, .select = s, .seen = live && archived ? &seen : NULL, .each = each, .arg = arg };
 	int rc = 0;
 
 	map_init(&seen);
@@ -122,5 +135,7 @@ int select_each(struct cli *c, const struct select *s, bool live, bool archived,
 	if (rc == 0 && archived)
 		rc = ops->scan(c->provider, true, visit_id, &v, &c->err);
 	map_release(&seen);
-	return rc;
+	if (rc >= 0 && v.failed)
+		c->err = v.why;
+	return rc >= 0 && v.failed ? v.failed : rc;
 }

@@ -255,7 +255,7 @@ static bool open_scratch(struct scratch *s)
 		return true;
 	if (rc == -EACCES || rc == -EPERM || rc == -EROFS) {
 		(void)doctor_add(d, DOCTOR_FILES, "files", DOCTOR_NOTE,
-			"not tried: '%s' cannot be written to by this user", d->dir_path);
+			"not tried: '%s' %s", d->dir_path, rc == -EROFS ? "is read-only" : "cannot be written to by this user");
 	} else {
 		struct doctor_finding *f = doctor_add(d, DOCTOR_FILES, "files", DOCTOR_PROBLEM,
 			"cannot make a directory in '%s': %s", d->dir_path, strerror(-rc));

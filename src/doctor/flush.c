@@ -100,7 +100,7 @@ void doctor_flush(struct doctor *d)
 		d->os->close(d->os->self, fd);
 	if (rc == -EACCES || rc == -EPERM || rc == -EROFS) {
 		(void)doctor_add(d, DOCTOR_STORAGE, "flush", DOCTOR_NOTE,
-			"not measured: '%s' cannot be written to by this user", d->dir_path);
+			"not measured: '%s' %s", d->dir_path, rc == -EROFS ? "is read-only" : "cannot be written to by this user");
 		return;
 	}
 	if (rc < 0) {

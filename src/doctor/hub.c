@@ -10,6 +10,23 @@ struct counts {
 	char first_damaged[160], first_parked[160];
 };
 
+/*
+ * What could not be looked at. Another user than the hub's is told that by the check of the rights; for the hub's own it
+ * is what the runtime would meet.
+ */
+static void cannot_tell(struct doctor *d, const char *check, bool denied, const char *why)
+{
+	struct doctor_finding *f = doctor_add(d, DOCTOR_HUB, check, DOCTOR_NOTE, "cannot tell: %s", why);
+	uint32_t uid = d->os->uid(d->os->self);
+	struct os_stat st;
+	bool ours = uid == 0 || (d->dir >= 0 && d->os->stat_fd(d->os->self, d->dir, &st) == 0 && st.uid == uid);
+
+	if (denied && ours)
+		doctor_advise(f, DOCTOR_PROBLEM, "give the hub's user the right to read and write all of it: chown -R, chmod -R u+rwX");
+	else if (!denied)
+		doctor_advise(f, DOCTOR_WARNING, "run pawl fsck, and look into the kernel's log");
+}
+
 /* ---- rights ---- */
 
 struct place {
@@ -91,10 +108,14 @@ static void look_at_owner(struct doctor *d)
 	struct doctor_finding *f;
 
 	free(text);
+	if (rc < 0 && rc != -ENOENT) {
+		char why[120];
+		snprintf(why, sizeof(why), "LOCK: %s", strerror(-rc));
+		cannot_tell(d, "runtime", rc == -EACCES || rc == -EPERM, why);
+		return;
+	}
 	if (rc == -ENOENT)
 		f = doctor_add(d, DOCTOR_HUB, "runtime", DOCTOR_OK, "none has ever run");
-	else if (rc < 0)
-		f = doctor_add(d, DOCTOR_HUB, "runtime", DOCTOR_NOTE, "cannot tell: LOCK: %s", strerror(-rc));
 	else if (d->runtime)
 		f = doctor_add(d, DOCTOR_HUB, "runtime", DOCTOR_OK, "pid %d runs it", (int)d->runtime);
 	else
@@ -182,9 +203,8 @@ static bool look_at_instances(struct doctor *d, struct counts *n)
 		rc = d->provider->ops->scan(d->provider, true, count_ended, n, &d->hub_error);
 	d->instances = n->live;
 	if (rc < 0) {
-		f = doctor_add(d, DOCTOR_HUB, "instances", rc == PAWL_EPERM ? DOCTOR_NOTE : DOCTOR_WARNING,
-			"cannot tell: %s", d->hub_error.text);
-		f->is_damage = rc == PAWL_ECORRUPT;
+		cannot_tell(d, "instances", rc == PAWL_EPERM, d->hub_error.text);
+		d->findings[d->count - 1].is_damage = rc == PAWL_ECORRUPT;
 		return false;
 	}
 	f = doctor_add(d, DOCTOR_HUB, "instances", DOCTOR_OK,
@@ -254,7 +274,7 @@ static void look_at_queue(struct doctor *d, struct counts *n)
 
 	if (d->provider->ops->each_work(d->provider, true, NULL, count_work, n, &err) < 0 ||
 		d->provider->ops->each_dead(d->provider, count_dead, n, &err) < 0) {
-		(void)doctor_add(d, DOCTOR_HUB, "queue", DOCTOR_NOTE, "cannot tell: %s", err.text);
+		cannot_tell(d, "queue", err.code == PAWL_EPERM, err.text);
 		return;
 	}
 	f = doctor_add(d, DOCTOR_HUB, "queue", DOCTOR_OK, "%llu items for outside workers, %llu dead letters",
@@ -285,7 +305,7 @@ static void look_at_journal(struct doctor *d, struct counts *n)
 	struct doctor_finding *f;
 
 	if (rc < 0) {
-		(void)doctor_add(d, DOCTOR_HUB, "journal", DOCTOR_NOTE, "cannot tell: %s", strerror(-rc));
+		cannot_tell(d, "journal", rc == -EACCES || rc == -EPERM, strerror(-rc));
 		return;
 	}
 	f = doctor_add(d, DOCTOR_HUB, "journal", DOCTOR_OK, "%llu KiB", (unsigned long long)(n->journal_bytes >> 10));
@@ -317,10 +337,10 @@ static void look_at_data(struct doctor *d)
 	struct doctor_finding *f;
 
 	if (fsck_run(&options, &s, &err) < 0) {
-		f = doctor_add(d, DOCTOR_HUB, "data", DOCTOR_NOTE, "cannot be checked: %s", err.text);
+		cannot_tell(d, "data", err.code == PAWL_EPERM, err.text);
 		return;
 	}
-	f = doctor_add(d, DOCTOR_HUB, "data", DOCTOR_OK, "%u histories, %llu lines, %u journal segments: %u damages, "
+	f = doctor_add(d, DOCTOR_HUB, "data", DOCTOR_OK, "%u histories, %llu lines, %u journal segments: %u damaged, "
 		"%u warnings, %u notes",
 		s.histories, (unsigned long long)s.lines, s.segments, s.damages, s.warnings, s.notes);
 	doctor_number(f, "damages", s.damages);
@@ -329,10 +349,9 @@ static void look_at_data(struct doctor *d)
 	f->is_damage = s.damages > 0;
 	if (s.damages)
 		doctor_advise(f, DOCTOR_PROBLEM, "run pawl fsck: it tells what is wrong in '%.100s' and elsewhere, "
-			"and can mend it", first);
+			"and what --repair would do", first);
 	else if (s.warnings)
-		doctor_advise(f, DOCTOR_WARNING, "run pawl fsck: it tells what is odd about '%.100s'; nothing that "
-			"counts is lost", first);
+		doctor_advise(f, DOCTOR_WARNING, "run pawl fsck: it tells what is odd about '%.100s'", first);
 }
 #else
 static void look_at_data(struct doctor *d)
@@ -343,19 +362,47 @@ static void look_at_data(struct doctor *d)
 
 /* ---- the whole ---- */
 
+static int first_name(void *arg, const char *name)
+{
+	if (name[0] == '.' || strcmp(name, "lost+found") == 0)
+		return 0;
+	snprintf(arg, DOCTOR_PATH_SIZE, "%s", name);
+	return 1;
+}
+
+/* No FORMAT: no hub yet, or what is left of one. */
+static bool was_hub(struct doctor *d)
+{
+	char name[DOCTOR_PATH_SIZE];
+
+	return d->is_hub_dir && d->dir >= 0 && d->os->list(d->os->self, d->dir, "journal", first_name, name) > 0;
+}
+
+static void tell_none(struct doctor *d)
+{
+	char name[DOCTOR_PATH_SIZE] = "";
+	struct doctor_finding *f = doctor_add(d, DOCTOR_HUB, "hub", DOCTOR_OK, "none in '%s' yet", d->path);
+
+	if (d->is_hub_dir && d->dir >= 0 && d->os->list(d->os->self, d->dir, ".", first_name, name) > 0)
+		doctor_advise(f, DOCTOR_NOTE, "it is not empty (it has '%.100s'), and pawl run makes a hub in an empty or new directory only: name another with -H",
+			name);
+	else
+		doctor_advise(f, DOCTOR_OK, "pawl run makes it");
+}
+
 static void look_at_error(struct doctor *d)
 {
 	int code = d->hub_error.code;
 	struct doctor_finding *f;
+	bool left = code == PAWL_ENOTFOUND && was_hub(d);
 
-	if (code == 0 || code == PAWL_ENOTFOUND) {
-		f = doctor_add(d, DOCTOR_HUB, "hub", DOCTOR_OK, "none in '%s' yet", d->path);
-		doctor_advise(f, DOCTOR_OK, "pawl run makes it");
+	if (code == 0 || (code == PAWL_ENOTFOUND && !left)) {
+		tell_none(d);
 		return;
 	}
 	f = doctor_add(d, DOCTOR_HUB, "hub", DOCTOR_PROBLEM, "%s", d->hub_error.text);
-	f->is_damage = code == PAWL_ECORRUPT;
-	doctor_advise(f, DOCTOR_PROBLEM, code == PAWL_EPERM ? "run this as the user of the runtime" :
+	f->is_damage = code == PAWL_ECORRUPT || left;
+	doctor_advise(f, DOCTOR_PROBLEM, code == PAWL_EPERM ? "run this as the user of the runtime, and see that the hub is his and he may read and write it" :
 		code == PAWL_EUNSUPPORTED ? "use the pawl that wrote it" :
 		f->is_damage ? "stop the runtime and run pawl fsck" : "no runtime can use it like this");
 }

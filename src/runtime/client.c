@@ -294,16 +294,23 @@ void requests_of_refused(struct pawl_runtime *rt, struct instance *i)
 	}
 }
 
-static void serve_wait(struct pawl_runtime *rt, struct request *r)
+/* Its start may still be in the mailbox. */
+static struct instance *get_or_look(struct pawl_runtime *rt, const char *id)
 {
 	struct pawl_error err = { 0 };
-	struct instance *i = instance_get(rt, r->id);
+	struct instance *i = instance_get(rt, id);
 
-	if (!i && !rt->stopping) { /* its start may still be in the mailbox */
-		rt->look = true;
-		rt->look = inbox_look(rt, &err) < 0; /* what is wrong is told by the next look */
-		i = instance_get(rt, r->id);
-	}
+	if (i || rt->stopping)
+		return i;
+	rt->look = true;
+	rt->look = inbox_look(rt, &err) < 0; /* what is wrong is told by the next look */
+	return instance_get(rt, id);
+}
+
+static void serve_wait(struct pawl_runtime *rt, struct request *r)
+{
+	struct instance *i = get_or_look(rt, r->id);
+
 	if (!i) {
 		serve_archived(rt, r);
 		return;
@@ -314,7 +321,7 @@ static void serve_wait(struct pawl_runtime *rt, struct request *r)
 
 static void serve_raise(struct pawl_runtime *rt, struct request *r)
 {
-	struct instance *i = instance_get(rt, r->id);
+	struct instance *i = get_or_look(rt, r->id);
 	struct mail *m = i ? mail_new(rt, EVENT_EventRaised) : NULL;
 
 	if (!m) {

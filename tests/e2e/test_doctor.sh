@@ -106,6 +106,25 @@ damage_is_told_by_exit_code_7() {
 	_expect_verdict hub problem
 }
 
+a_hub_that_lost_its_format_is_damaged_and_not_none() {
+	_begin
+	stop_runtime
+	rm "$hub/FORMAT"
+	_doctor
+	expect_eq "exit code" 7 "$code"
+	_expect_verdict hub problem
+	expect 4 "$PAWL" list
+	expect_match "what to do" 'pawl fsck' "$err"
+	expect 4 "$PAWL" fsck # nothing was ever committed, so the journal is nobody's
+	expect_match "what to do then" 'from a copy' "$err"
+	rm -r "$hub/journal"
+	_doctor
+	_expect_verdict hub note
+	expect_match "no hub can be made there" 'is not empty' "$out"
+	try "$PAWL" run $volatile
+	expect_match "and none is" 'not empty' "$err"
+}
+
 rejected_events_are_counted() {
 	_begin
 	start waiter w1 "a b"
@@ -137,6 +156,8 @@ a_hub_in_memory_is_a_problem_unless_that_is_wanted() {
 on_a_read_only_mount_nothing_is_tried() {
 	_needs_root
 	_begin
+	start waiter w "a b"
+	wait_status w Running
 	stop_runtime
 	mkdir "$dir/ro"
 	mount --bind "$hub" "$dir/ro" && mounts="$mounts $dir/ro" && mount -o remount,ro,bind "$dir/ro" || skip "no bind mounts here"
@@ -145,6 +166,13 @@ on_a_read_only_mount_nothing_is_tried() {
 	_expect_verdict flush note
 	_expect_verdict files note
 	_expect_verdict instances ok
+	expect_match "why" "not measured: '[^']*' is read-only" "$out"
+	local verb
+	for verb in "list" "status w" "history w" "export w -o $dir/w.tar" "fsck"; do
+		expect 0 "$PAWL" -H "$dir/ro" $verb
+	done
+	expect 1 "$PAWL" -H "$dir/ro" fsck --repair
+	expect_match "why" 'read-only' "$err"
 }
 
 another_user_sees_what_he_may_see() {
@@ -160,6 +188,66 @@ another_user_sees_what_he_may_see() {
 	_expect_verdict files note
 	_expect_verdict rights note
 	[[ $(_verdict instances) =~ ok|note ]] || fail "what another user may not see is no trouble: $out"
+}
+
+# Of uid 65534, who is not let in or, with GROUP, is a member of it.
+_as() { # GROUP COMMAND...
+	local group=$1
+	shift
+	setpriv --reuid=65534 --regid="$group" --clear-groups "$@"
+}
+
+_needs_another_user() {
+	_needs_root
+	command -v setpriv >/dev/null || skip "there is no setpriv"
+	chmod 755 "$dir"
+	_as 65534 test -x "$PAWL" || skip "another user cannot reach '$PAWL'"
+}
+
+a_member_of_the_read_group_finds_no_damage_beside_a_runtime() {
+	new_hub "access: {read_group: '65533', control_group: '65532'}"
+	needs yaml
+	needs fs
+	_needs_another_user
+	start_ready
+	start waiter w "a b"
+	wait_status w Running
+	export PAWL_CONFIG=
+	expect 0 _as 65533 "$PAWL" fsck -o jsonl
+	expect_match "what he may not see" '"note","code":"not-permitted","file":"control"' "$out"
+	try _as 65533 "$PAWL" doctor -o jsonl
+	_expect_verdict data ok
+	expect_eq "exit code of doctor" 0 "$code"
+	expect 0 _as 65533 "$PAWL" status w
+	expect_no_match "he cannot know that there is no runtime" 'runtime +none' "$out"
+	expect 0 _as 65532 "$PAWL" raise w a -d 1
+	expect_no_match "nor can he" 'no runtime' "$err"
+	wait_events w EventRaised 1
+	expect 1 _as 65534 "$PAWL" list
+	expect_match "whose it is" 'belongs to uid 0, and you are uid 65534' "$err"
+}
+
+what_its_own_user_cannot_read_is_a_problem_and_told_what_to_do() {
+	local name
+	new_hub
+	needs fs
+	_needs_another_user
+	start_ready
+	start waiter w "a b"
+	wait_status w Running
+	stop_runtime
+	export PAWL_CONFIG=
+	for name in journal FORMAT instances archive LOCK instances/w/1.history; do
+		rm -rf "$dir/own"
+		cp -a "$hub" "$dir/own"
+		chown -R 65534:65534 "$dir/own"
+		chmod 000 "$dir/own/$name"
+		try _as 65534 "$PAWL" -H "$dir/own" doctor -o jsonl
+		[[ $code -eq 1 || $code -eq 7 ]] || fail "exit code $code of doctor with '$name' closed: $out"
+		[[ $out == *'"group":"hub","verdict":"problem"'* ]] || fail "no problem with '$name' closed: $out"
+	done
+	try _as 65534 "$PAWL" -H "$dir/own" fsck -o jsonl
+	expect_match "what to do" '"damage","code":"unreadable","file":"instances/w/1.history".*chmod u\+rwX' "$out"
 }
 
 what_is_missing_or_wrong_in_the_configuration_is_a_problem() {

@@ -116,6 +116,20 @@ a_torn_end_is_cut_without_yes_and_kept() {
 	expect 0 "$PAWL" fsck
 }
 
+after_a_good_stop_what_is_gone_is_no_power_cut() {
+	new_hub
+	_some_instances
+	_settle
+	cp -a "$PAWL_HUB/instances/waits" "$dir/good"
+	truncate -s -30 "$PAWL_HUB/instances/waits/1.history" # in its only turn
+	_finding '"damage","code":"history-torn","file":"instances/waits/1.history"'
+	rm "$PAWL_HUB/instances/waits/1.history"
+	_finding '"warning","code":"instance-empty","file":"instances/waits"'
+	rm -r "$PAWL_HUB/instances/waits"
+	cp -a "$dir/good" "$PAWL_HUB/instances/waits"
+	expect 0 "$PAWL" fsck
+}
+
 a_payload_that_differs_is_found() {
 	local file
 	new_hub
@@ -168,6 +182,19 @@ a_runtime_starts_with_something_else_in_the_place_of_a_file() {
 		expect 0 "$PAWL" fsck --repair --yes
 		expect 0 "$PAWL" fsck
 	done
+}
+
+one_that_cannot_be_read_does_not_hide_the_others() {
+	new_hub
+	_some_instances
+	_settle
+	rm "$PAWL_HUB/instances/large/1.history"
+	mkdir "$PAWL_HUB/instances/large/1.history"
+	expect 1 "$PAWL" list
+	expect_match "the one behind it" 'waits +waiter +Running' "$out"
+	expect_match "what cannot be read" "instances/large/1.history" "$err"
+	expect 1 "$PAWL" list -o json
+	expect_json "list -o json" "$out"
 }
 
 no_repair_beside_a_runtime() {

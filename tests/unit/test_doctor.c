@@ -291,7 +291,7 @@ static void a_read_only_file_system_is_a_problem_and_nothing_is_tried_on_it(void
 	os_sim_set_fs(w.sim, OS_FS_EXT4, true);
 	examine("hub");
 	expect("file system", DOCTOR_PROBLEM, "", "read-only");
-	expect("flush", DOCTOR_NOTE, "cannot be written to", "");
+	expect("flush", DOCTOR_NOTE, "is read-only", "");
 	expect("files", DOCTOR_NOTE, "not tried", "");
 	expect("instances", DOCTOR_OK, "1 live", "");
 }
@@ -716,7 +716,7 @@ static void what_fsck_finds_is_told(void **state)
 {
 	(void)state;
 	examine("hub");
-	expect("data", DOCTOR_OK, "0 damages, 0 warnings", "");
+	expect("data", DOCTOR_OK, "0 damaged, 0 warnings", "");
 	assert_int_equal(w.os.mkdir(w.os.self, OS_CWD, "hub/instances/b", 0755), 0); /* the journal knows nothing of it */
 	struct buf text = BUF_INIT;
 	buf_adds(&text, "what is this?\n"); /* and no torn end, as good lines come behind it */
@@ -724,7 +724,7 @@ static void what_fsck_finds_is_told(void **state)
 	put("hub/instances/b/1.history", buf_str(&text));
 	buf_release(&text);
 	examine("hub");
-	expect("data", DOCTOR_PROBLEM, "1 damages", "pawl fsck");
+	expect("data", DOCTOR_PROBLEM, "1 damaged", "pawl fsck");
 	assert_true(doctor_found_damage(&w.d));
 }
 

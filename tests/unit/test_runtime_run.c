@@ -373,6 +373,21 @@ static void a_start_sent_by_a_client_can_be_waited_for_at_once(void **state)
 	rw_end(w);
 }
 
+static void a_start_sent_by_a_client_can_be_raised_to_at_once(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_begin(w);
+	for (unsigned n = 0; n < 50; n++) {
+		char id[16];
+		snprintf(id, sizeof(id), "s%u", n);
+		assert_int_equal(rw_send(w, PAWL_MESSAGE_START, id, "collect", "heard"), 0);
+		rw_raise(w, id, "item", "end");
+		rw_expect(w, id, "heard");
+	}
+	rw_end(w);
+}
+
 static void a_start_that_was_sent_while_nothing_ran_begins_with_the_runtime(void **state)
 {
 	struct runtime_world *w = *state;
@@ -1210,6 +1225,7 @@ int main(void)
 		test(waiting_ends_in_time_or_says_that_there_is_nothing),
 		test(a_wait_that_gives_up_as_the_end_comes_harms_nobody),
 		test(a_start_sent_by_a_client_can_be_waited_for_at_once),
+		test(a_start_sent_by_a_client_can_be_raised_to_at_once),
 		test(a_start_that_was_sent_while_nothing_ran_begins_with_the_runtime),
 		test(several_threads_may_start_raise_and_wait_at_once),
 		test(several_threads_may_wait_for_one_instance),

@@ -68,7 +68,9 @@ mknod /dev/ubi_ctrl c 10 "$(sed -n 's/ *ubi_ctrl$//p' /proc/misc | tr -d ' ')" 2
 attach && ubimkvol /dev/ubi0 -N t -m >/dev/null && mdev -s || exit 3
 for n in $(seq $ROUNDS); do
 	round
-	case $? in
+	status=$?
+	total=$((total + $(cat $acks | wc -l)))
+	case $status in
 	0) ;;
 	1)
 		bad=$((bad + 1))
@@ -76,7 +78,6 @@ for n in $(seq $ROUNDS); do
 		;;
 	*) exit 3 ;;
 	esac
-	total=$((total + $(cat $acks | wc -l)))
 done
 echo "ubifs: $n rounds, $cuts cut, $total acknowledgements, $bad bad"
 if [ -n "$PLANT" ]; then
