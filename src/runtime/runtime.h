@@ -180,7 +180,6 @@ struct pawl_runtime {
 	bool look, look_all, active; /* active: something was done since the last rescan */
 	bool look_told;           /* messages cannot be taken, and somebody was told */
 	unsigned not_taken;       /* so many of the look that runs */
-	atomic_bool stop_wanted;
 	bool stopping, failed, reload_wanted;
 	struct pawl_error fatal;
 
@@ -195,6 +194,7 @@ struct pawl_runtime {
 	struct revival *revivals; /* of messages that could not be done yet: revive.c */
 	int64_t revive_after_ns;  /* storage trouble: when to try again; -1 = none */
 	struct heap prunes;       /* removal.c: older executions, by when they may go */
+	atomic_bool stop_wanted;  /* any thread; no plain flags beside it, as compilers read several of those at once */
 	struct retention *retention;
 	bool maintain_failed;
 	bool settling;            /* just started: no attempt begins before what waited in the mailbox is committed */
