@@ -33,18 +33,18 @@ sbin() {
 }
 
 header() {
-	echo "#include <$1>" | ${CC:-gcc} -E -x c - -o /dev/null
+	echo "#include <$1>" | ${CC:-gcc} -E -x c -
 }
 
 # cmocka.h wants others before it.
 cmocka() {
 	printf '#include <stdarg.h>\n#include <stddef.h>\n#include <setjmp.h>\n#include <stdint.h>\n#include <cmocka.h>\n' |
-		${CC:-gcc} -E -x c - -o /dev/null
+		${CC:-gcc} -E -x c -
 }
 
 # fuse.h wants to be told which version of it is meant.
 fuse3() {
-	echo '#include <fuse3/fuse.h>' | ${CC:-gcc} -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=31 -E -x c - -o /dev/null
+	echo '#include <fuse3/fuse.h>' | ${CC:-gcc} -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=31 -E -x c -
 }
 
 # gcc alone is not enough: without the C library's headers nothing compiles.
@@ -53,8 +53,12 @@ compiler() {
 }
 
 fuzzer() {
+	probe=$(mktemp)
 	echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n == 1; }' |
-		clang -fsanitize=fuzzer,address -x c - -o /dev/null
+		clang -fsanitize=fuzzer,address -x c - -o "$probe"
+	worked=$?
+	rm -f "$probe"
+	return $worked
 }
 
 # The examples' worker and web server; python3-minimal has not all of it.

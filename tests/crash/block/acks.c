@@ -5,13 +5,16 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 static const char *const words[ACK_KINDS] = { "started", "raised", "began", "ended", "seen", "purging", "purged" };
 static int file = -1;
+static bool terminal;
 
 void ack_open(void)
 {
@@ -19,6 +22,7 @@ void ack_open(void)
 
 	if (path && (file = open(path, O_WRONLY | O_CLOEXEC)) < 0)
 		die_sys("cannot open '%s'", path);
+	terminal = file >= 0 && isatty(file);
 }
 
 void ack_write(enum ack_kind kind, const char *id, uint64_t execution, const char *name, const void *data, size_t len)
@@ -31,6 +35,9 @@ void ack_write(enum ack_kind kind, const char *id, uint64_t execution, const cha
 		crc32c(0, data, len));
 	if (write(file, line, (size_t)n) != n)
 		die_sys("cannot write an acknowledgement");
+	/* What a terminal has not sent yet goes with the machine: a purge must not overtake its announcement. */
+	if (terminal)
+		(void)tcdrain(file);
 }
 
 void ack_write_number(enum ack_kind kind, const char *id, uint64_t execution, uint64_t number, const void *data, size_t len)
