@@ -284,6 +284,8 @@ void hub_unlock(struct fs *fs, bool clean);
 int hub_check_fence(struct fs *fs, struct pawl_error *err);
 void hub_tell_looked(struct fs *fs); /* recovery has seen what the disk kept */
 void hub_tell_doubt(struct fs *fs); /* any thread: a sync has failed; for whoever starts next in this boot */
+/* A runtime had it in this boot, and has not stopped well: the page cache may show what is not on the disk. */
+bool hub_was_used_in_this_boot(struct fs *fs);
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
 bool hub_lock_is_good(const char *text, size_t len); /* what LOCK has */
 bool hub_was_stopped(struct fs *fs); /* the last owner has told that it stopped well */

@@ -327,6 +327,15 @@ bool hub_was_stopped(struct fs *fs)
 	return strcmp(word, WORD_CLEAN) == 0;
 }
 
+bool hub_was_used_in_this_boot(struct fs *fs)
+{
+	struct os_process_id id;
+	char word[8], boot[OS_BOOT_ID_SIZE];
+
+	read_owner(fs, &id, word);
+	return strcmp(word, WORD_CLEAN) != 0 && fs->os->boot_id(fs->os->self, boot) >= 0 && strcmp(id.boot_id, boot) == 0;
+}
+
 static int lock_take(struct fs *fs, struct pawl_error *err)
 {
 	int rc = fs->os->lock(fs->os->self, fs->lock_fd);

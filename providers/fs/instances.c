@@ -130,7 +130,8 @@ static int sync_shown(struct fs *fs, const struct journal *j, struct pawl_error 
 	if (!newest || (newest->last_lsn == fs->shown_lsn && newest->generation == fs->shown_generation))
 		return 0;
 	int rc = fs->os->sync_data(fs->os->self, newest->fd);
-	if (rc < 0 && rc != -EROFS && rc != -EINVAL) /* these: nobody writes there */
+	bool read_only = rc == -EROFS || rc == -EINVAL; /* nobody writes there, unless it has become so by an error */
+	if (rc < 0 && (!read_only || hub_was_used_in_this_boot(fs)))
 		return err_sys(err, -rc, "cannot sync 'journal/%u.segment', and what is not on the disk is not told: try again", newest->number);
 	fs->shown_lsn = newest->last_lsn;
 	fs->shown_generation = newest->generation;

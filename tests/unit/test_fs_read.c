@@ -89,10 +89,35 @@ static void what_a_reader_has_seen_is_there_after_a_power_cut(void **state)
 	os_sim_free(sim);
 }
 
+static int sync_is_refused(void *self, int fd)
+{
+	(void)self;
+	(void)fd;
+	return -EROFS;
+}
+
+/* The file system has turned read-only under a runtime: what is in the page cache may never come to the disk. */
+static void what_may_not_be_on_the_disk_is_not_told(void **state)
+{
+	(void)state;
+	sim = os_sim_new(1);
+	real = os_sim_os_process(sim, OWNER);
+	struct pawl_provider *p = open_hub(real, true);
+	assert_int_equal(commit(p, 0, "one\n"), 0);
+	struct os os = *os_sim_os_process(sim, READER);
+	os.sync_data = sync_is_refused;
+	struct pawl_provider *reader = open_hub(&os, false);
+	assert_int_equal(length_of(reader), 0);
+	reader->ops->close(reader);
+	p->ops->close(p);
+	os_sim_free(sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_reader_has_seen_is_there_after_a_power_cut),
+		cmocka_unit_test(what_may_not_be_on_the_disk_is_not_told),
 	};
 
 	return cmocka_run_group_tests_name("readers of the fs provider", tests, NULL, NULL);
