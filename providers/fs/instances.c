@@ -131,7 +131,9 @@ static int sync_shown(struct fs *fs, const struct journal *j, struct pawl_error 
 		return 0;
 	int rc = fs->os->sync_data(fs->os->self, newest->fd);
 	bool read_only = rc == -EROFS || rc == -EINVAL; /* nobody writes there, unless it has become so by an error */
-	if (rc < 0 && (!read_only || hub_was_used_in_this_boot(fs)))
+	if (read_only && hub_was_used_in_this_boot(fs))
+		return err_sys(err, -rc, "the file system of '%s' has turned read-only under a runtime, and its newest commit may not be on the disk: see the kernel's log, then reboot or remount it", fs->path);
+	if (rc < 0 && !read_only)
 		return err_sys(err, -rc, "cannot sync 'journal/%u.segment', and what is not on the disk is not told: try again", newest->number);
 	fs->shown_lsn = newest->last_lsn;
 	fs->shown_generation = newest->generation;
