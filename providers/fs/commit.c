@@ -253,6 +253,25 @@ static int spill_write(struct commit_job *c, const struct pawl_spill *s)
 	return rc < 0 ? err_sys(&c->err, -rc, "cannot write payload file '%s'", path) : 0;
 }
 
+/*
+ * The frame is marked until it is on the disk, for readers (confirm_newest in instances.c); for good when that fails, and then
+ * LOCK tells it to those who come when this process is gone.
+ */
+static int write_marked(struct fs *fs, struct segment *s, const struct buf *frame)
+{
+	uint64_t lsn = fs->journal.next_lsn;
+	int marked = fs->served ? fs->os->mark(fs->os->self, s->fd, lsn, true) : -EINVAL;
+
+	if (marked < 0 && fs->served)
+		hub_end_serving(fs, marked);
+	int rc = journal_write(fs->os, s, &fs->journal, frame);
+	if (rc < 0)
+		hub_tell_doubt(fs);
+	else if (marked >= 0)
+		(void)fs->os->mark(fs->os->self, s->fd, lsn, false);
+	return rc;
+}
+
 static int commit_run(struct pawl_job *job)
 {
 	struct commit_job *c = (struct commit_job *)job;
@@ -262,11 +281,9 @@ static int commit_run(struct pawl_job *job)
 	if (c->rc < 0)
 		return c->rc;
 	c->journal_touched = true;
-	int rc = journal_write(c->fs->os, c->segment, &c->fs->journal, &c->frame);
-	if (rc < 0) {
-		hub_tell_doubt(c->fs);
+	int rc = write_marked(c->fs, c->segment, &c->frame);
+	if (rc < 0)
 		c->rc = err_sys(&c->err, -rc, "cannot commit to the journal");
-	}
 	return c->rc;
 }
 
@@ -344,11 +361,10 @@ int fs_commit_begin(struct pawl_provider *p, const struct pawl_batch *batch, str
 
 static int write_gone(struct fs *fs, struct buf *frame, struct pawl_error *err)
 {
-	int sys = journal_write(fs->os, fs->journal.active, &fs->journal, frame);
+	int sys = write_marked(fs, fs->journal.active, frame);
 
 	if (sys < 0) {
 		journal_failed(&fs->journal);
-		hub_tell_doubt(fs);
 		fs->doubt = true;
 		return err_sys(err, -sys, "cannot commit to the journal");
 	}

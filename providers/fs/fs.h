@@ -11,6 +11,7 @@
  *	recover.c    what happens at acquire
  *	send.c, envelope.c, mailbox.c  messages: given in, as files, found and acked; drops.c: files that people and programs drop; drops_reject.c: what is refused
  *	queue*.c     the work queue (queue.h)
+ *	reader.c     what one who is not the owner may tell
  *	instances.c  scan, read, archive, revive, purge, quarantine, notes
  *	prune.c      older executions, and what an instance takes; trash.c: giving back the space of what was removed
  *	import.c     an instance from somewhere else
@@ -159,6 +160,7 @@ struct journal_text {
 	uint64_t max_lsn, max_generation, checkpoint_lsn;
 };
 int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *err);
+void journal_text_cut(struct journal_text *t, uint64_t lsn); /* as if that frame, and any behind it, were not there */
 /* The hub id that all good headers have: 1; 0: there are none; PAWL_ECORRUPT: they differ. */
 int journal_whose(struct journal *j, uint8_t id[16]);
 void journal_text_release(struct journal_text *t);
@@ -199,6 +201,7 @@ int overlay_load(struct overlay *o, struct journal *j, struct pawl_error *err);
 int overlay_load_synced(struct overlay *o, struct overlay *synced, struct journal *j, struct pawl_error *err);
 /* With the bytes of what is checkpointed, too. */
 int overlay_load_all(struct overlay *o, struct journal *j, struct pawl_error *err);
+int overlay_refuse_foreign(const struct journal *j, const struct journal_text *t, struct pawl_error *err);
 int overlay_build(struct overlay *o, const struct journal_text *t, struct pawl_error *err); /* of what was read already */
 void overlay_release(struct overlay *o);
 struct overlay_instance *overlay_find(struct overlay *o, const char *id);
@@ -236,6 +239,7 @@ struct fs {
 	struct os_stat lock_stat;
 	struct os_fs_info info;
 	bool owner, fenced, clean_before, same_boot;
+	bool served;              /* readers see marks (hub_serve) */
 	bool look;                /* at what was synced before this boot: has the disk kept it? */
 	bool doubt;               /* a sync failed in this boot: the page cache shows more than the disk may have (I8) */
 	char boot_id[OS_BOOT_ID_SIZE];
@@ -284,8 +288,16 @@ void hub_unlock(struct fs *fs, bool clean);
 int hub_check_fence(struct fs *fs, struct pawl_error *err);
 void hub_tell_looked(struct fs *fs); /* recovery has seen what the disk kept */
 void hub_tell_doubt(struct fs *fs); /* any thread: a sync has failed; for whoever starts next in this boot */
-/* A runtime had it in this boot, and has not stopped well: the page cache may show what is not on the disk. */
-bool hub_was_used_in_this_boot(struct fs *fs);
+/* A runtime had it in this boot, and has not stopped well: the page cache may show what is not on the disk. doubt: it knows
+ * of something that is not. */
+bool hub_was_used_in_this_boot(struct fs *fs, bool *doubt);
+/*
+ * A served hub has an owner who has recovered it and marks each frame, the byte of its lsn in its segment's file, from before
+ * it is written until it is synced. Where marks do not work (any thread may find that) it is not served.
+ */
+void hub_serve(struct fs *fs);
+void hub_end_serving(struct fs *fs, int why);
+bool hub_is_served(struct fs *fs);
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size);
 bool hub_lock_is_good(const char *text, size_t len); /* what LOCK has */
 bool hub_was_stopped(struct fs *fs); /* the last owner has told that it stopped well */
@@ -301,6 +313,9 @@ enum hub_place access_place(const char *name); /* of a directory at the top */
 int access_mkdir(struct fs *fs, const char *path, enum hub_place place);
 int access_give(struct fs *fs, const char *path, enum hub_place place); /* one that is there, where a group is named for it */
 int access_settle(struct fs *fs, struct pawl_error *err); /* owner: all that are there */
+
+/* reader.c: what the journal says, for one who is not the owner; nothing that may not be on the disk is in it (I1) */
+int reader_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err);
 
 /* histories.c */
 struct history_file *histories_get(struct fs *fs, const char *id, uint64_t execution, struct pawl_error *err, int *rc);

@@ -327,13 +327,45 @@ bool hub_was_stopped(struct fs *fs)
 	return strcmp(word, WORD_CLEAN) == 0;
 }
 
-bool hub_was_used_in_this_boot(struct fs *fs)
+bool hub_was_used_in_this_boot(struct fs *fs, bool *doubt)
 {
 	struct os_process_id id;
 	char word[8], boot[OS_BOOT_ID_SIZE];
 
 	read_owner(fs, &id, word);
-	return strcmp(word, WORD_CLEAN) != 0 && fs->os->boot_id(fs->os->self, boot) >= 0 && strcmp(id.boot_id, boot) == 0;
+	bool used = strcmp(word, WORD_CLEAN) != 0 && fs->os->boot_id(fs->os->self, boot) >= 0 && strcmp(id.boot_id, boot) == 0;
+	*doubt = used && strcmp(word, WORD_DOUBT) == 0;
+	return used;
+}
+
+#define SERVED_BYTE 0 /* of LOCK */
+
+void hub_serve(struct fs *fs)
+{
+	int rc = fs->os->mark(fs->os->self, fs->lock_fd, SERVED_BYTE, true);
+
+	fs->served = true;
+	if (rc < 0)
+		hub_end_serving(fs, rc);
+}
+
+void hub_end_serving(struct fs *fs, int why)
+{
+	(void)fs->os->mark(fs->os->self, fs->lock_fd, SERVED_BYTE, false);
+	fs->served = false;
+	log_notice("cannot mark in the hub '%s' what is not on the disk yet: %s; should its storage fail, readers may be told of a "
+		"commit that is not there", fs->path, strerror(-why));
+}
+
+bool hub_is_served(struct fs *fs)
+{
+	int fd = fs->os->open(fs->os->self, fs->hub, "LOCK", OS_READ | OS_NONBLOCK, 0);
+
+	if (fd < 0)
+		return false;
+	int marked = fs->os->marked(fs->os->self, fd, SERVED_BYTE);
+	fs->os->close(fs->os->self, fd);
+	return marked == 1;
 }
 
 static int lock_take(struct fs *fs, struct pawl_error *err)

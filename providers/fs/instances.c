@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define OVERLAY_FRESH_NS 50000000 /* a reader reads the journal again after so long */
 #define NOTE_BYTES_MAX 8192
 
 int fs_check_id(const char *id, struct pawl_error *err)
@@ -114,61 +113,6 @@ int fs_scan(struct pawl_provider *p, bool archived, int (*each)(void *arg, const
 
 /* ---- read ---- */
 
-/*
- * The newest frame may be in the page cache only: its owner is at syncing it. Who reads it here tells others, so it has to be
- * on the disk first (I1). All before it are: a frame is not written before the one in front of it is synced.
- */
-static int sync_shown(struct fs *fs, const struct journal *j, struct pawl_error *err)
-{
-	const struct segment *newest = NULL;
-
-	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
-		const struct segment *s = &j->segments[i];
-		if (s->state != SEGMENT_NONE && s->last_lsn > 0 && (!newest || s->last_lsn > newest->last_lsn))
-			newest = s;
-	}
-	if (!newest || (newest->last_lsn == fs->shown_lsn && newest->generation == fs->shown_generation))
-		return 0;
-	int rc = fs->os->sync_data(fs->os->self, newest->fd);
-	bool read_only = rc == -EROFS || rc == -EINVAL; /* nobody writes there, unless it has become so by an error */
-	if (read_only && hub_was_used_in_this_boot(fs))
-		return err_sys(err, -rc, "the file system of '%s' has turned read-only under a runtime, and its newest commit may not be on the disk: see the kernel's log, then reboot or remount it", fs->path);
-	if (rc < 0 && !read_only)
-		return err_sys(err, -rc, "cannot sync 'journal/%u.segment', and what is not on the disk is not told: try again", newest->number);
-	fs->shown_lsn = newest->last_lsn;
-	fs->shown_generation = newest->generation;
-	return 0;
-}
-
-/* The overlay for a reader that is not the owner, read anew when it is old. */
-static int read_overlay(struct fs *fs, struct overlay **out, struct pawl_error *err)
-{
-	int64_t now = fs->os->boot_ns(fs->os->self);
-
-	*out = &fs->overlay;
-	if (fs->overlay_ns && now - fs->overlay_ns < OVERLAY_FRESH_NS)
-		return 0;
-	struct journal *j = calloc(1, sizeof(*j));
-	if (!j)
-		return err_nomem(err);
-	*j = (struct journal){ .os = fs->os, .hub = fs->hub };
-	memcpy(j->hub_id, fs->journal.hub_id, sizeof(j->hub_id));
-	if (fs->overlay_ns)
-		overlay_release(&fs->overlay);
-	fs->overlay_ns = 0;
-	int rc = journal_open(j, false, err);
-	if (rc == 0) {
-		rc = overlay_load(&fs->overlay, j, err);
-		if (rc == 0 && (rc = sync_shown(fs, j, err)) < 0)
-			overlay_release(&fs->overlay);
-		journal_close(j);
-	}
-	free(j);
-	if (rc == 0)
-		fs->overlay_ns = now ? now : 1;
-	return rc;
-}
-
 struct newest {
 	uint64_t execution;
 };
@@ -223,7 +167,7 @@ static int newest_execution(struct fs *fs, const char *id, const char *home, uin
 			n.execution++;
 	} else {
 		struct overlay *o;
-		rc = read_overlay(fs, &o, err);
+		rc = reader_overlay(fs, &o, err);
 		if (rc < 0)
 			return rc;
 		struct overlay_instance *i = overlay_find(o, id);
@@ -246,7 +190,7 @@ static int complete(struct fs *fs, const char *id, uint64_t execution, struct bu
 		}
 	} else {
 		struct overlay *o;
-		int rc = read_overlay(fs, &o, err);
+		int rc = reader_overlay(fs, &o, err);
 		struct overlay_file *f = rc == 0 ? overlay_file(o, id, execution) : NULL;
 		if (rc < 0)
 			return rc;
@@ -280,7 +224,7 @@ static int read_once(struct fs *fs, const char *id, uint64_t execution, struct b
 	char home[PATH_SIZE];
 	struct overlay *o;
 	/* The journal first: lines that move from it into the file while we read are then seen in one of the two. */
-	int rc = fs->owner ? 0 : read_overlay(fs, &o, err);
+	int rc = fs->owner ? 0 : reader_overlay(fs, &o, err);
 
 	int sys = rc == 0 ? instance_home(fs, id, home) : 0;
 	if (sys < 0)

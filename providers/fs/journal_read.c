@@ -361,6 +361,12 @@ int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *e
 	return text_settle(t) < 0 ? err_nomem(err) : 0;
 }
 
+void journal_text_cut(struct journal_text *t, uint64_t lsn)
+{
+	while (t->record_count && t->records[t->record_count - 1].lsn >= lsn)
+		t->record_count--;
+}
+
 int journal_whose(struct journal *j, uint8_t id[16])
 {
 	int found = 0;

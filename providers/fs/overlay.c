@@ -131,10 +131,12 @@ static int build_synced(struct overlay *o, const struct journal_text *t, struct 
 }
 
 /* Whose journal is it? Nothing of it may be used, or written over, before a person has said. */
-static int refuse_foreign(const struct journal *j, struct pawl_error *err)
+int overlay_refuse_foreign(const struct journal *j, const struct journal_text *t, struct pawl_error *err)
 {
 	unsigned i = 0;
 
+	if (!t->foreign)
+		return 0;
 	while (i < SEGMENTS_MAX - 1 && (j->segments[i].state == SEGMENT_NONE || j->segments[i].header != HEADER_FOREIGN))
 		i++;
 	return err_set(err, PAWL_ECORRUPT, "journal/%u.segment has the id of another hub than FORMAT: FORMAT is damaged, or the journal "
@@ -146,8 +148,8 @@ static int load(struct overlay *o, struct overlay *synced, bool all, struct jour
 	struct journal_text t;
 	int rc = journal_read(j, &t, err);
 
-	if (rc == 0 && t.foreign)
-		rc = refuse_foreign(j, err);
+	if (rc == 0)
+		rc = overlay_refuse_foreign(j, &t, err);
 	if (rc == 0)
 		rc = build(o, &t, all, err);
 	if (rc == 0 && synced) {

@@ -24,6 +24,7 @@ struct look {
 	struct entry *entries;
 	size_t count, cap;
 	bool full, no_memory;
+	int failed; /* an entry could not be looked at: what would be taken for gone may have an outcome */
 	bool (*wanted)(void *arg, const char *id); /* whose outcome is wanted; NULL = any */
 	/* the directory that is listed */
 	int dir;
@@ -88,7 +89,9 @@ static int gather_entry(void *arg, const char *name)
 		l->count++;
 	else if (rc == -EINVAL)
 		bad_remember(l->q, id, "it is no link to a work directory of this hub");
-	return 0;
+	else if (rc != -ENOENT) /* it has moved on */
+		l->failed = rc;
+	return l->failed ? 1 : 0;
 }
 
 struct queue_names {
@@ -126,6 +129,8 @@ static int gather_place(struct look *l, enum pawl_work_state place)
 		(void)queue_name_parse(l->queue, &l->key);
 		l->dir = dir_open(fs, at, l->queue);
 		rc = l->dir < 0 ? l->dir : fs->os->list(fs->os->self, l->dir, ".", gather_entry, l);
+		if (l->failed)
+			rc = l->failed;
 		dir_close(fs, l->dir);
 		if (rc == -ENOENT || rc == -ENOTDIR)
 			rc = 0;
@@ -341,8 +346,10 @@ static int look(struct look *l, bool done, int (*each)(void *arg, const struct p
 {
 	int rc = gather(l);
 
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot list the work queue in '%s/work'", l->fs->path);
+	if (rc < 0) {
+		l->q->changed = true; /* the next look may see it */
+		return err_sys(err, -rc, "cannot look through the work queue in '%s/work'", l->fs->path);
+	}
 	if (l->fs->owner)
 		queue_sessions_sweep(l->fs, session_in_use, l);
 	l->q->pass++;

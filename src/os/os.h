@@ -91,6 +91,13 @@ struct os {
 	int (*list)(void *self, int dir, const char *path, int (*each)(void *arg, const char *name), void *arg);
 	int (*fs_info)(void *self, int fd, struct os_fs_info *info);
 	int (*lock)(void *self, int fd);                    /* flock, exclusive, without waiting: -EWOULDBLOCK when held */
+	/*
+	 * A mark on one byte of a file, be it behind its end: through other descriptors it is seen for as long as this one is
+	 * open and has it, and no longer. One at a time for each descriptor, which is open for writing; who may only read can
+	 * look, and cannot mark. mark: -EWOULDBLOCK when somebody else has that byte; marked: 1 or 0. -EINVAL: an old kernel.
+	 */
+	int (*mark)(void *self, int fd, uint64_t at, bool on);
+	int (*marked)(void *self, int fd, uint64_t at);
 	enum os_lease (*lease)(void *self, int fd);         /* take a read lease: GRANTED means nobody has it open for writing */
 	void (*unlease)(void *self, int fd);
 

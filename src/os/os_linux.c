@@ -499,6 +499,32 @@ static int linux_lock(void *self, int fd)
 	return neg(r);
 }
 
+/* Locks of an open file description: any thread may take and give back, and no close of another descriptor drops them. */
+static struct flock byte_of(short type, uint64_t at)
+{
+	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)at, .l_len = 1 };
+}
+
+static int linux_mark(void *self, int fd, uint64_t at, bool on)
+{
+	struct flock lock = byte_of(on ? F_WRLCK : F_UNLCK, at);
+	int r;
+
+	(void)self;
+	RETRY(r, fcntl(fd, F_OFD_SETLK, &lock));
+	return neg(r);
+}
+
+static int linux_marked(void *self, int fd, uint64_t at)
+{
+	struct flock lock = byte_of(F_RDLCK, at);
+	int r;
+
+	(void)self;
+	RETRY(r, fcntl(fd, F_OFD_GETLK, &lock));
+	return r < 0 ? -errno : lock.l_type != F_UNLCK;
+}
+
 /* Somebody who opens the file for writing breaks the lease, and the kernel then signals us: SIGIO by default, which
  * kills. SIGURG is ignored by default, and we do not need to be told: a lease is held for one read, and the other side
  * waits in its open until we let go. NFS and FUSE may grant what they cannot know. */
@@ -909,6 +935,8 @@ const struct os *os_linux(void)
 		.list = linux_list,
 		.fs_info = linux_fs_info,
 		.lock = linux_lock,
+		.mark = linux_mark,
+		.marked = linux_marked,
 		.lease = linux_lease,
 		.unlease = linux_unlease,
 		.watch_open = linux_watch_open,

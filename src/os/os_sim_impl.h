@@ -153,7 +153,8 @@ struct sim_desc {
 	enum sim_desc_kind kind;
 	int process;
 	uint32_t generation; /* upper half of its number, new with each use: an old number is never valid again */
-	bool read, write, lease;
+	bool read, write, lease, mark;
+	uint64_t mark_at;
 	uint32_t ino, err_seen, next_free;
 	struct sim_watch *watch;
 };

@@ -446,6 +446,49 @@ static int sim_flock(void *self, int fd)
 	return end(sim, r);
 }
 
+static bool marked_by_other(const struct os_sim *sim, const struct sim_desc *d, uint64_t at)
+{
+	for (uint32_t i = 0; i < sim->ndescs; i++) {
+		const struct sim_desc *o = &sim->descs[i];
+
+		if (o != d && o->kind == DESC_INODE && o->ino == d->ino && o->mark && o->mark_at == at)
+			return true;
+	}
+	return false;
+}
+
+static int sim_mark(void *self, int fd, uint64_t at, bool on)
+{
+	struct os_sim *sim;
+	struct sim_desc *d;
+	int r = begin(self, OS_SIM_OP_LOCK, &sim, NULL);
+
+	if (!r)
+		r = content_of(self, fd, true, &d);
+	if (!r && on && d->mark && d->mark_at != at)
+		r = -EINVAL; /* one is enough for each, and all that this machine has */
+	else if (!r && on && marked_by_other(sim, d, at))
+		r = -EWOULDBLOCK;
+	else if (!r && (on || d->mark_at == at)) {
+		d->mark = on;
+		d->mark_at = at;
+	}
+	return end(sim, r);
+}
+
+static int sim_marked(void *self, int fd, uint64_t at)
+{
+	struct os_sim *sim;
+	struct sim_desc *d;
+	int r = begin(self, OS_SIM_OP_LOCK, &sim, NULL);
+
+	if (!r)
+		r = content_of(self, fd, false, &d);
+	if (!r)
+		r = marked_by_other(sim, d, at);
+	return end(sim, r);
+}
+
 /* Nobody can be made to wait for a lease here: who opens for writing just breaks it. */
 static enum os_lease sim_lease(void *self, int fd)
 {
@@ -721,6 +764,8 @@ const struct os sim_table = {
 	.list = sim_list,
 	.fs_info = sim_fs_info,
 	.lock = sim_flock,
+	.mark = sim_mark,
+	.marked = sim_marked,
 	.lease = sim_lease,
 	.unlease = sim_unlease,
 	.watch_open = sim_watch_open,

@@ -386,6 +386,18 @@ static void item_key(char *key, size_t size, const char *instance, uint64_t seq)
 	snprintf(key, size, "%s/%llu", instance, (unsigned long long)seq);
 }
 
+/* Left in the queue it would be taken for a later attempt's, when it is the only one that is found. */
+static int drop_found(struct pawl_runtime *rt, struct found *f)
+{
+	struct pawl_error err = { 0 };
+	int rc = rt->provider->ops->release(rt->provider, f->id, &err);
+
+	if (rc < 0)
+		log_error("%s", err.text);
+	free(f);
+	return rc;
+}
+
 static int each_found(void *arg, const struct pawl_work_status *s)
 {
 	struct pawl_runtime *rt = arg;
@@ -404,8 +416,7 @@ static int each_found(void *arg, const struct pawl_work_status *s)
 		free(f);
 		return PAWL_ENOMEM;
 	}
-	free(before); /* two of one activity: the newer one counts; the other is out of use and only litter */
-	return 0;
+	return before ? drop_found(rt, before) : 0; /* two of one activity: the newer one counts */
 }
 
 int queue_find_all(struct pawl_runtime *rt, struct pawl_error *err)

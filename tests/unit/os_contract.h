@@ -375,6 +375,35 @@ static void test_a_lock_has_one_holder_until_it_is_closed(void **state)
 	close_fd(p, b);
 }
 
+static void test_a_mark_is_seen_by_others_until_it_is_taken_away_or_closed(void **state)
+{
+	const uint64_t far = UINT64_C(1) << 40;
+	struct place *p = *state;
+
+	put(p, "f", "x");
+	int owner = open_at(p, "f", OS_READ | OS_WRITE), other = open_at(p, "f", OS_READ | OS_WRITE), reader = open_at(p, "f", OS_READ);
+	assert_int_equal(p->os->marked(p->os->self, reader, far), 0);
+	assert_int_equal(p->os->mark(p->os->self, owner, far, true), 0);
+	assert_int_equal(p->os->mark(p->os->self, owner, far, true), 0);
+	assert_int_equal(p->os->marked(p->os->self, owner, far), 0); /* that is its own */
+	assert_int_equal(p->os->marked(p->os->self, reader, far), 1);
+	assert_int_equal(p->os->marked(p->os->self, reader, far + 1), 0);
+	assert_int_equal(p->os->mark(p->os->self, other, far, true), -EWOULDBLOCK);
+	assert_int_equal(p->os->mark(p->os->self, other, far, false), 0);
+	assert_int_equal(p->os->marked(p->os->self, reader, far), 1);
+	assert_true(p->os->mark(p->os->self, reader, 5, true) < 0);
+	assert_int_equal(p->os->mark(p->os->self, owner, far, false), 0);
+	assert_int_equal(p->os->marked(p->os->self, reader, far), 0);
+	assert_int_equal(p->os->mark(p->os->self, owner, 0, true), 0);
+	close_fd(p, open_at(p, "f", OS_READ | OS_WRITE)); /* of the same process: takes nothing away */
+	assert_int_equal(p->os->lock(p->os->self, other), 0);
+	assert_int_equal(p->os->marked(p->os->self, reader, 0), 1);
+	close_fd(p, owner);
+	assert_int_equal(p->os->marked(p->os->self, reader, 0), 0);
+	close_fd(p, other);
+	close_fd(p, reader);
+}
+
 static void test_a_lease_is_refused_while_somebody_writes(void **state)
 {
 	struct place *p = *state;
@@ -613,6 +642,7 @@ static void test_remove_tree_takes_all_but_follows_no_link(void **state)
 	cmocka_unit_test_setup_teardown(test_an_unlinked_file_lives_until_it_is_closed, setup, teardown),         \
 	cmocka_unit_test_setup_teardown(test_list_tells_each_name_once_and_stops_when_told, setup, teardown),     \
 	cmocka_unit_test_setup_teardown(test_a_lock_has_one_holder_until_it_is_closed, setup, teardown),          \
+	cmocka_unit_test_setup_teardown(test_a_mark_is_seen_by_others_until_it_is_taken_away_or_closed, setup, teardown), \
 	cmocka_unit_test_setup_teardown(test_a_lease_is_refused_while_somebody_writes, setup, teardown),          \
 	cmocka_unit_test_setup_teardown(test_a_watch_tells_what_happens_in_a_directory, setup, teardown),         \
 	cmocka_unit_test_setup_teardown(test_a_watched_directory_that_goes_says_so, setup, teardown),             \

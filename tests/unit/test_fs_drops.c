@@ -162,6 +162,21 @@ static void empty_before_a_clean_stop(void **state)
 	assert_string_equal(w->data, "");
 }
 
+/* The stop syncs what was dropped before it says that it was clean. */
+static void full_before_a_clean_stop(void **state)
+{
+	struct world *w = *state;
+	int64_t again;
+
+	assert_int_equal(w->user->sync_fs(w->user->self, w->events), 0);
+	drop(w, "go", "yes\n");
+	reboot(w, true);
+	(void)look(w, &again);
+	os_sim_advance(w->sim, SECOND);
+	(void)look(w, &again);
+	assert_string_equal(w->data, "yes");
+}
+
 static void empty_for_good(void **state)
 {
 	struct world *w = *state;
@@ -470,6 +485,7 @@ int main(void)
 		T("a file that stays empty is an event without payload", empty_for_good),
 		T("a file that lost its content in a power cut is rejected, and is no empty event", lost_in_a_power_cut),
 		T("an empty file from before a clean stop is an event after a reboot, too", empty_before_a_clean_stop),
+		T("and a file that was not synced by whoever dropped it is not empty then", full_before_a_clean_stop),
 		T("an empty file that goes away is forgotten", empty_and_gone),
 		T("an empty file on a full disk is rejected", empty_on_full_disk),
 		T("half of a JSON text waits for the rest", half_of_json),

@@ -552,6 +552,24 @@ static void nothing_is_given_out_after_a_reboot(void **state)
 	assert_int_equal(claim(w, "w1", NULL), 0);
 }
 
+/* What cannot be looked at is not taken for gone: its activity would be offered again beside it. */
+static void what_cannot_be_looked_at_fails_the_look(void **state)
+{
+	struct world *w = *state;
+	const struct pawl_work_item item = item_of(7);
+	struct seen seen = { 0 };
+
+	offer(w, &item, NULL);
+	w->p->ops->close(w->p);
+	open_owner(w);
+	os_sim_fail_ops(w->sim, OS_SIM_OP_STAT);
+	os_sim_fail_nth(w->sim, 1, EIO, false);
+	assert_true(w->p->ops->each_work(w->p, false, NULL, see, &seen, NULL) < 0);
+	assert_true(os_sim_fault_fired(w->sim));
+	assert_int_equal(seen.count, 0);
+	assert_int_equal(look(w).count, 1);
+}
+
 /* Offer, claim, renew, finish, look, release; the first failure ends it. */
 static int whole_life(struct world *w)
 {
@@ -628,6 +646,7 @@ int main(void)
 		TEST(an_old_listing_is_used_until_something_is_offered),
 		TEST(age_goes_on_after_a_restart),
 		TEST(nothing_is_given_out_after_a_reboot),
+		TEST(what_cannot_be_looked_at_fails_the_look),
 		TEST(every_call_may_fail),
 	};
 

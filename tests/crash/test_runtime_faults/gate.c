@@ -461,6 +461,18 @@ static int gate_lock(void *self, int fd)
 	END(int, real->lock(self, fd));
 }
 
+static int gate_mark(void *self, int fd, uint64_t at, bool on)
+{
+	BEGIN(GATE_LOCK, "mark", name_of(fd), OS_SIM_OP_LOCK);
+	END(int, real->mark(self, fd, at, on));
+}
+
+static int gate_marked(void *self, int fd, uint64_t at)
+{
+	BEGIN(GATE_LOCK, "look for a mark on", name_of(fd), OS_SIM_OP_LOCK);
+	END(int, real->marked(self, fd, at));
+}
+
 static enum os_lease gate_lease(void *self, int fd)
 {
 	BEGIN(GATE_LOCK, "lease", name_of(fd), OS_SIM_OP_LEASE);
@@ -565,6 +577,8 @@ const struct os *gate_os(struct os_sim *sim)
 	table.list = gate_list;
 	table.fs_info = gate_fs_info;
 	table.lock = gate_lock;
+	table.mark = gate_mark;
+	table.marked = gate_marked;
 	table.lease = gate_lease;
 	table.unlease = gate_unlease;
 	table.watch_open = gate_watch_open;

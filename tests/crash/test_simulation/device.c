@@ -444,6 +444,22 @@ static int sys_lock(void *self, int fd)
 	return (int)leave(p, "lock", rc == -EWOULDBLOCK && planted("nolock") ? 0 : rc, fd, NULL);
 }
 
+static int sys_mark(void *self, int fd, uint64_t at, bool on)
+{
+	struct proc *p = self;
+	int rc = enter(p, CALL_OTHER);
+
+	return (int)leave(p, "mark", rc < 0 ? rc : p->real->mark(SELF, fd, at, on), fd, NULL);
+}
+
+static int sys_marked(void *self, int fd, uint64_t at)
+{
+	struct proc *p = self;
+	int rc = enter(p, CALL_OTHER);
+
+	return (int)leave(p, "marked", rc < 0 ? rc : p->real->marked(SELF, fd, at), fd, NULL);
+}
+
 static enum os_lease sys_lease(void *self, int fd)
 {
 	struct proc *p = self;
@@ -533,7 +549,7 @@ void device_table(struct proc *p)
 		.sync_data = sys_sync_data, .sync = sys_sync, .sync_fs = sys_sync_fs, .stat_fd = sys_stat_fd,
 		.stat = sys_stat, .rename = sys_rename, .unlink = sys_unlink, .mkdir = sys_mkdir, .rmdir = sys_rmdir,
 		.chmod = sys_chmod, .chown_group = sys_chown_group, .symlink = sys_symlink, .readlink = sys_readlink,
-		.list = sys_list, .fs_info = sys_fs_info, .lock = sys_lock, .lease = sys_lease,
+		.list = sys_list, .fs_info = sys_fs_info, .lock = sys_lock, .mark = sys_mark, .marked = sys_marked, .lease = sys_lease,
 		.unlease = sys_unlease, .watch_open = sys_watch_open, .watch_add = sys_watch_add,
 		.watch_remove = sys_watch_remove, .watch_read = sys_watch_read, .real_ns = sys_real_ns,
 		.boot_ns = sys_boot_ns, .boot_id = sys_boot_id, .random = sys_random, .self_id = sys_self_id,
