@@ -273,6 +273,31 @@ static void a_restart_finds_it_ready_claimed_or_done_and_takes_the_result_once(v
 	rw_end(w);
 }
 
+/* The other would pass for a later attempt's once it is the only one. */
+static void of_two_items_of_one_activity_a_start_keeps_one(void **state)
+{
+	struct runtime_world *w = *state;
+	const struct pawl_work_item item = { .instance = "x", .activity = "job", .key = "x/1/2", .execution = 1, .seq = 2, .attempt = 1, .priority = 5 };
+	struct pawl_provider_options options = { .hub = w->hub, .allow_volatile = true };
+	struct pawl_provider *other;
+	char id[PAWL_WORK_ID_MAX + 1];
+
+	begin(w, OUTSIDE " }\n", JOB);
+	await_look(items(w) == 1);
+	assert_int_equal(w->client->ops->open(&options, &other, NULL), 0);
+	rw_close(w);
+	assert_int_equal(other->ops->acquire(other, NULL), 0);
+	assert_int_equal(other->ops->offer(other, &item, id, NULL), 0);
+	other->ops->close(other);
+	rw_begin(w);
+	assert_int_equal(items(w), 1);
+	claim(w);
+	assert_string_equal(item_id, id);
+	end_item(w, 0, "made");
+	rw_expect(w, "x", "made");
+	rw_end(w);
+}
+
 static void of_an_instance_that_has_ended_nothing_is_left_in_the_queue(void **state)
 {
 	struct runtime_world *w = *state;
@@ -496,6 +521,7 @@ int main(void)
 		activity_test(the_time_to_close_takes_it_back),
 		activity_test(what_is_canceled_leaves_the_queue_claimed_or_not),
 		activity_test(a_restart_finds_it_ready_claimed_or_done_and_takes_the_result_once),
+		activity_test(of_two_items_of_one_activity_a_start_keeps_one),
 		activity_test(of_an_instance_that_has_ended_nothing_is_left_in_the_queue),
 		activity_test(tags_go_to_workers_that_have_them_or_to_a_runtime_that_serves_them),
 		activity_test(what_nobody_has_waits_for_a_worker_and_for_its_registration),
