@@ -5,6 +5,26 @@
 
 -include config.mak
 
+# ---- the board (docs/boards.md): its toolchain, flags and switches; what is set elsewhere comes before them ----
+
+BOARD ?=
+boards := $(patsubst board/%/board.mk,%,$(sort $(wildcard board/*/board.mk)))
+ifneq ($(BOARD),)
+ifeq ($(filter $(BOARD),$(boards)),)
+$(error there is no board '$(BOARD)': choose one of $(boards), or add a folder (docs/boards.md))
+endif
+# A build with other switches than the board's goes to a folder of its own.
+board_variant := $(foreach name,CONFIG libc static DEBUG COVERAGE SANITIZE WITH_YAML WITH_PLUGINS WITH_FS WITH_MEMORY,$(if \
+	$(filter command environment,$(origin $(name))),$(if $($(name)),-$(name)-$($(name)))))
+include board/$(BOARD)/board.mk
+libc ?= glibc
+target := $(BOARD_ARCH)$(if $(filter musl,$(libc)),-musl)
+SYSROOT ?= $(wildcard build/sysroot/$(target))
+RUNNER ?= $(BOARD_QEMU)$(if $(SYSROOT), -L $(abspath $(SYSROOT)))
+override EXTRA_CFLAGS := $(strip $(BOARD_CFLAGS) $(EXTRA_CFLAGS))
+override EXTRA_LDFLAGS := $(strip $(BOARD_CFLAGS) $(EXTRA_LDFLAGS))
+endif
+
 # ---- what can be set (on the command line, in the environment or in config.mak) ----
 
 CROSS_COMPILE ?=
@@ -19,7 +39,12 @@ NM ?= $(CROSS_COMPILE)nm
 READELF ?= $(CROSS_COMPILE)readelf
 SIZE ?= $(CROSS_COMPILE)size
 STRIP ?= $(CROSS_COMPILE)strip
-PKG_CONFIG ?= pkg-config
+# That of this machine would answer for this machine.
+PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
+target ?= $(CROSS_COMPILE)
+# Libraries and headers of the target, such as scripts/sysroot.sh makes them.
+SYSROOT ?=
+sysroot_flags := $(if $(SYSROOT),$(if $(wildcard $(SYSROOT)/musl.specs),-specs=$(abspath $(SYSROOT)/musl.specs),--sysroot=$(abspath $(SYSROOT))))
 
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
@@ -27,6 +52,7 @@ libdir ?= $(prefix)/lib
 libexecdir ?= $(prefix)/libexec
 includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
+sysconfdir ?= /etc
 DESTDIR ?=
 
 WITH_YAML ?= yes
@@ -59,12 +85,18 @@ empty :=
 space := $(empty) $(empty)
 yes_or = $(if $(filter yes,$($(1))),,$(2))
 
+ifneq ($(BOARD),)
+config ?= $(BOARD)$(subst $(comma),-,$(subst $(space),,$(board_variant)))
+endif
 config ?= $(subst $(space),_,$(strip $(notdir $(CC))))$(if $(filter yes,$(static)),-static)$(if $(DEBUG),-debug)$(if $(COVERAGE),-coverage)$(if \
 	$(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(filter libfuzzer,$(FUZZER)),-libfuzzer)$(if \
 	$(filter true,$(CI)),-ci)$(call \
 	yes_or,WITH_YAML,-noyaml)$(if $(filter yes,$(static)),,$(call yes_or,WITH_PLUGINS,-noplugins))$(call \
 	yes_or,WITH_FS,-nofs)$(call yes_or,WITH_MEMORY,-nomemory)
 B := build/$(config)
+ifneq ($(sysroot_flags),)
+override CC := $(CC) $(sysroot_flags)
+endif
 
 version := $(shell sed -n 's/^\#define PAWL_VERSION "\(.*\)"/\1/p' include/pawl/pawl.h 2>/dev/null)
 soname := libpawl.so.0
@@ -327,6 +359,8 @@ fuzz-corpus:
 	@echo "only libFuzzer can: make fuzz-corpus FUZZER=libfuzzer CC=clang"; false
 endif
 test: unit contract crash e2e fuzz ## all of the tiers above with this one build
+.PHONY: test-programs
+test-programs: $(unit_programs) $(contract_programs) ## build those of unit and contract, to run them elsewhere
 
 check: ## what CI runs: gcc and clang with -Werror, all tiers, sanitizers; ends with one line of totals
 	+@MAKE="$(MAKE)" scripts/check.sh
@@ -369,6 +403,10 @@ smoke: $(smoke_programs) $(program) $(shim_run) ## small programs without cmocka
 board: ## cross-build for armhf and arm64, musl static; smoke and unit tests under qemu-user
 	+@MAKE="$(MAKE)" scripts/board.sh
 
+.PHONY: boards check-boards
+boards: ## the boards that BOARD=NAME takes
+	@for board in $(boards); do sed -n "1s/^# *\([^:]*\): */  \1	/p" board/$$board/board.mk; done | expand -t 20
+
 demo: ## build what it needs, run the update example
 	@scripts/deps.sh build
 	+@$(MAKE) --no-print-directory all examples
@@ -389,8 +427,11 @@ size: $(program) $(shim) $(filter %.so.0,$(libraries)) ## bytes of the program a
 # ---- the rest ----
 
 man_pages = $(wildcard docs/man/*.$(1))
+# What the device has already is its owner's. Without YAML the program refuses to start when there is a configuration.
+board_config := $(if $(BOARD),$(if $(filter yes,$(WITH_YAML)),$(wildcard board/$(BOARD)/pawl.yaml)))
+board_config_to = $(DESTDIR)$(sysconfdir)/pawl/pawl.yaml
 .PHONY: install uninstall clean help
-install: all ## install under $(DESTDIR)$(prefix)
+install: all ## install under $(DESTDIR)$(prefix), with BOARD=NAME also its configuration
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/pawl
 	$(if $(program),install -m 755 $(program) $(DESTDIR)$(bindir)/pawl)
 	$(if $(shim),install -d $(DESTDIR)$(libexecdir)/pawl && install -m 755 $(shim) $(DESTDIR)$(libexecdir)/pawl/pawl-shim)
@@ -398,7 +439,22 @@ install: all ## install under $(DESTDIR)$(prefix)
 	install -m 644 $(B)/libpawl.a $(DESTDIR)$(libdir)/
 	$(if $(filter $(B)/$(soname),$(libraries)),install -m 755 $(B)/$(soname) $(DESTDIR)$(libdir)/ && ln -sf $(soname) $(DESTDIR)$(libdir)/libpawl.so)
 	install -m 644 $(B)/pawl.pc $(DESTDIR)$(libdir)/pkgconfig/
+	$(if $(board_config),[ -e "$(board_config_to)" ] || { install -d "$(dir $(board_config_to))" && install -m 644 $(board_config) "$(board_config_to)"; })
 	$(foreach n,1 5,$(if $(call man_pages,$(n)),install -d $(DESTDIR)$(mandir)/man$(n) && install -m 644 $(call man_pages,$(n)) $(DESTDIR)$(mandir)/man$(n)/ &&)) :
+
+# The update example with its demo, for a device: `pawl-demo` runs it there.
+demo_dir = $(DESTDIR)$(prefix)/share/pawl/demo
+.PHONY: install-demo
+install-demo: $(B)/examples/update ## install the program pawl-demo and what it needs
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)/pawl/demo $(demo_dir)/include/pawl $(demo_dir)/docs $(demo_dir)/examples/update/activities
+	install -m 755 $(B)/examples/update $(DESTDIR)$(libexecdir)/pawl/demo/update
+	sed -e 's|@bindir@|$(bindir)|' -e 's|@libexecdir@|$(libexecdir)|' -e 's|@prefix@|$(prefix)|' examples/update/pawl-demo.in > $(DESTDIR)$(bindir)/pawl-demo
+	chmod 755 $(DESTDIR)$(bindir)/pawl-demo
+	install -m 755 examples/update/demo.sh $(demo_dir)/examples/update/
+	install -m 644 examples/update/pawl.yaml $(demo_dir)/examples/update/
+	install -m 755 examples/update/activities/* $(demo_dir)/examples/update/activities/
+	install -m 644 include/pawl/*.h $(demo_dir)/include/pawl/
+	install -m 644 examples/update/README.md $(demo_dir)/docs/
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(bindir)/pawl $(DESTDIR)$(libdir)/libpawl.* $(DESTDIR)$(libdir)/pkgconfig/pawl.pc
@@ -411,16 +467,16 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo
-	@echo "  variables: CC CROSS_COMPILE prefix DESTDIR libdir libexecdir EXTRA_CFLAGS EXTRA_LDFLAGS V=1 DEBUG=1 static=yes"
+	@echo "  variables: BOARD CC CROSS_COMPILE SYSROOT prefix DESTDIR libdir libexecdir EXTRA_CFLAGS EXTRA_LDFLAGS V=1 DEBUG=1 static=yes"
 	@echo "             WITH_YAML WITH_PLUGINS WITH_FS WITH_MEMORY (yes or no), SANITIZE=address,undefined or thread, COVERAGE=1"
 	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
 
 # Flags that not every compiler has are tried once for each build folder.
-building := $(filter-out help clean uninstall check mutate coverage board demo,$(or $(MAKECMDGOALS),all))
+building := $(filter-out help boards board-check clean uninstall check mutate coverage board demo,$(or $(MAKECMDGOALS),all))
 ifneq ($(building),)
 $(B)/probe.mk: Makefile scripts/probe.sh
 	@mkdir -p $(@D)
-	@scripts/probe.sh $(if $(filter yes,$(WITH_YAML)),yaml) -- $(CC) $(EXTRA_CFLAGS) $(YAML_CFLAGS) > $@
+	@TARGET="$(target)" YAML_LIBS="$(YAML_LIBS)" scripts/probe.sh $(if $(filter yes,$(WITH_YAML)),yaml) -- $(CC) $(EXTRA_CFLAGS) $(YAML_CFLAGS) > $@
 include $(B)/probe.mk
 endif
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # probe.sh [yaml] -- COMPILER [FLAGS]: prints make variables with the hardening flags that this compiler takes without a
-# word, and with what it links statically; with yaml, fails when its header is not there. Run by the Makefile once for each build folder.
+# word, and with what it links statically; with yaml, fails when its header is not there. Run by the Makefile once for each
+# build folder. TARGET: it is for another machine, named as sysroot.sh names it, or by the prefix of its toolchain.
 set -eu
 
 yaml=no
@@ -18,12 +19,33 @@ try() {
 	echo 'int main(void) { return 0; }' | "$@" -Werror -x c - -o "$out" >/dev/null 2>&1
 }
 
+compiler="install gcc (scripts/deps.sh build) or set CC"
+libraries="install libyaml-dev (scripts/deps.sh build)"
+case ${TARGET:-} in
+'') ;;
+*-)
+	compiler="install it (scripts/deps.sh cross) or set CROSS_COMPILE"
+	libraries="SYSROOT=DIR says where the target's libraries are (scripts/sysroot.sh ARCH DIR fetches Debian's)"
+	;;
+*)
+	compiler="install it (scripts/deps.sh cross) or set CROSS_COMPILE"
+	libraries="fetch the target's libraries with scripts/sysroot.sh $TARGET build/sysroot/$TARGET, or say where they are with SYSROOT=DIR"
+	;;
+esac
+
 if ! echo 'int main(void) { return 0; }' | "$@" -x c - -c -o "$out"; then
-	echo "error: the compiler '$*' does not work; install gcc (scripts/deps.sh build) or set CC" >&2
+	echo "error: the compiler '$*' does not work; $compiler" >&2
 	exit 1
 fi
-if [ $yaml = yes ] && ! echo '#include <yaml.h>' | "$@" -x c - -E -o "$out" 2>/dev/null; then
-	echo "error: libyaml's yaml.h not found; install libyaml-dev (scripts/deps.sh build) or build with WITH_YAML=no" >&2
+if ! echo '#include <stdio.h>' | "$@" -x c - -E -o "$out" 2>/dev/null; then
+	echo "error: the C library's stdio.h not found by '$*'; $libraries" >&2
+	exit 1
+fi
+# Linked too: Debian's cross compilers find the headers of this machine when the target has none.
+# shellcheck disable=SC2086
+if [ $yaml = yes ] && ! printf '#include <yaml.h>\nint main(void) { return !yaml_get_version_string(); }\n' |
+	"$@" -x c - -o "$out" ${YAML_LIBS:--lyaml} 2>/dev/null; then
+	echo "error: libyaml (yaml.h and its library) not found by '$*'; $libraries, or build with WITH_YAML=no" >&2
 	exit 1
 fi
 

@@ -2,6 +2,7 @@
 # demo.sh - an update of a real file tree: the runtime is killed, the plug is pulled, the device reboots. `make demo` runs it.
 #
 #	PAWL     the pawl program; the example beside it is BUILD/examples/update
+#	DEMO_DIR=DIR     work there, and not beside the program
 #	DEMO_KEEP=1      leave the directory that it works in
 #	DEMO_REBOOT=no   without the reboot, as where it cannot be simulated
 #
@@ -54,7 +55,7 @@ until_true() {
 for program in "$PAWL" "$update"; do
 	[ -x "$program" ] || { echo "demo: no program '$program': \`make demo\` builds it" >&2; exit 1; }
 done
-work=$(mktemp -d "${PAWL%/*}/demo.XXXXXX")
+work=$(mktemp -d "${DEMO_DIR:-${PAWL%/*}}/demo.XXXXXX")
 trap clean_up EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -88,7 +89,7 @@ mkdir -p "$root/releases" "$work/www"
 cp -R "$work/tree-1" "$root/releases/1"
 ln -s releases/1 "$root/current"
 archive=$work/www/release-2.tar.gz
-tar -czf "$archive" --owner=0 --group=0 --numeric-owner -C "$work/tree-2" .
+tar -czf "$archive" -C "$work/tree-2" .
 sum=$(sha256sum "$archive" | cut -d ' ' -f 1)
 
 # ---- a real server, if there is one and something to ask it with ----
@@ -151,10 +152,10 @@ boots=0
 new_boot() {
 	boots=$((boots + 1))
 	printf '%08d-0000-4000-8000-000000000000\n' $boots >"$work/boot-id.$boots"
-	for namespace in "unshare --mount" "unshare --user --map-root-user --mount"; do
+	for namespace in "unshare -m" "unshare -U -r -m"; do
 		cat >"$work/boot.new" <<-DEVICE
 			#!/bin/sh
-			exec $namespace sh -c 'mount --bind "\$0" /proc/sys/kernel/random/boot_id && exec "\$@"' "$work/boot-id.$boots" "\$@"
+			exec $namespace sh -c 'mount -o bind "\$0" /proc/sys/kernel/random/boot_id && exec "\$@"' "$work/boot-id.$boots" "\$@"
 		DEVICE
 		chmod +x "$work/boot.new"
 		if "$work/boot.new" cmp -s /proc/sys/kernel/random/boot_id "$work/boot-id.$boots" 2>/dev/null; then

@@ -1,0 +1,6 @@
+# qemu-arm: the "virt" machine of qemu-system-arm, armv7 hard float, booted in tests
+CROSS_COMPILE ?= arm-linux-gnueabihf-
+BOARD_ARCH := armhf
+BOARD_CFLAGS := -march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard
+BOARD_QEMU := qemu-arm-static -cpu cortex-a15
+BOARD_ELF := ELF32 ARM hard-float armv7

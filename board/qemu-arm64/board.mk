@@ -1,0 +1,6 @@
+# qemu-arm64: the "virt" machine of qemu-system-aarch64, armv8-a, booted in tests
+CROSS_COMPILE ?= aarch64-linux-gnu-
+BOARD_ARCH := arm64
+BOARD_CFLAGS := -march=armv8-a
+BOARD_QEMU := qemu-aarch64-static -cpu cortex-a53
+BOARD_ELF := ELF64 AArch64
