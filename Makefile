@@ -14,7 +14,7 @@ ifeq ($(filter $(BOARD),$(boards)),)
 $(error there is no board '$(BOARD)': choose one of $(boards), or add a folder (docs/boards.md))
 endif
 # A build with other switches than the board's goes to a folder of its own.
-board_variant := $(foreach name,CONFIG libc static DEBUG COVERAGE SANITIZE WITH_YAML WITH_PLUGINS WITH_FS WITH_MEMORY,$(if \
+board_variant = $(foreach name,CONFIG libc static DEBUG COVERAGE SANITIZE $(addprefix WITH_,$(all_parts)),$(if \
 	$(filter command environment,$(origin $(name))),$(if $($(name)),-$(name)-$($(name)))))
 include board/$(BOARD)/board.mk
 libc ?= glibc
@@ -52,18 +52,24 @@ libdir ?= $(prefix)/lib
 libexecdir ?= $(prefix)/libexec
 includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
+bashcompdir ?= $(prefix)/share/bash-completion/completions
+zshcompdir ?= $(prefix)/share/zsh/site-functions
 sysconfdir ?= /etc
 DESTDIR ?=
 
-WITH_YAML ?= yes
-WITH_PLUGINS ?= yes
-WITH_FS ?= yes
-WITH_MEMORY ?= yes
+CONFIG ?=
 SANITIZE ?=
 COVERAGE ?=
 DEBUG ?=
 static ?= no
 CI ?=
+comma := ,
+empty :=
+space := $(empty) $(empty)
+
+# WITH_...: what is left out of the program, one by one or by CONFIG=tiny (configs/).
+include scripts/parts.mk
+
 OPT ?= $(if $(DEBUG),-O0,$(if $(COVERAGE),-Og,-O2))
 EXTRA_CFLAGS ?=
 EXTRA_LDFLAGS ?=
@@ -80,19 +86,13 @@ ifeq ($(static),yes)
 override WITH_PLUGINS := no
 endif
 
-comma := ,
-empty :=
-space := $(empty) $(empty)
-yes_or = $(if $(filter yes,$($(1))),,$(2))
 
 ifneq ($(BOARD),)
 config ?= $(BOARD)$(subst $(comma),-,$(subst $(space),,$(board_variant)))
 endif
 config ?= $(subst $(space),_,$(strip $(notdir $(CC))))$(if $(filter yes,$(static)),-static)$(if $(DEBUG),-debug)$(if $(COVERAGE),-coverage)$(if \
 	$(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(filter libfuzzer,$(FUZZER)),-libfuzzer)$(if \
-	$(filter true,$(CI)),-ci)$(call \
-	yes_or,WITH_YAML,-noyaml)$(if $(filter yes,$(static)),,$(call yes_or,WITH_PLUGINS,-noplugins))$(call \
-	yes_or,WITH_FS,-nofs)$(call yes_or,WITH_MEMORY,-nomemory)
+	$(filter true,$(CI)),-ci)$(parts_name)
 B := build/$(config)
 ifneq ($(sysroot_flags),)
 override CC := $(CC) $(sysroot_flags)
@@ -109,7 +109,7 @@ source_dirs := src/base src/os src/history src/engine src/runtime src/doctor src
 
 main_source := $(wildcard src/cli/main.c)
 sim_sources := $(wildcard src/os/os_sim*.c)
-lib_sources := $(filter-out $(main_source) $(sim_sources),$(sort $(wildcard $(addsuffix /*.c,$(source_dirs)))))
+lib_sources := $(filter-out $(main_source) $(sim_sources) $(left_out_files),$(sort $(wildcard $(addsuffix /*.c,$(source_dirs)))))
 
 objects_of = $(patsubst %.c,$(B)/obj/%.o,$(1))
 lib_objects := $(call objects_of,$(lib_sources))
@@ -122,7 +122,7 @@ shim := $(if $(shim_sources),$(B)/pawl-shim)
 
 # A file of a tier is a program when it has a main (of fuzz, when its name says so); the others are shared by the programs
 # of their tier.
-tier_sources = $(sort $(wildcard tests/$(1)/*.c))
+tier_sources = $(filter-out $(left_out_tests),$(sort $(wildcard tests/$(1)/*.c)))
 with_main = $(if $(1),$(shell grep -l '^int main\>' $(1)))
 programs_of = $(patsubst tests/%.c,$(B)/tests/%,$(1))
 
@@ -156,7 +156,8 @@ test_warnings := -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wvla -W
 
 onoff = $(if $(filter yes,$($(1))),1,0)
 defines := -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DPAWL_WITH_YAML=$(call onoff,WITH_YAML) \
-	-DPAWL_WITH_PLUGINS=$(call onoff,WITH_PLUGINS) -DPAWL_WITH_FS=$(call onoff,WITH_FS) -DPAWL_WITH_MEMORY=$(call onoff,WITH_MEMORY)
+	-DPAWL_WITH_PLUGINS=$(call onoff,WITH_PLUGINS) -DPAWL_WITH_FS=$(call onoff,WITH_FS) -DPAWL_WITH_MEMORY=$(call onoff,WITH_MEMORY) \
+	$(left_out_defines)
 
 ifeq ($(WITH_YAML),yes)
 YAML_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags yaml-0.1 2>/dev/null)
@@ -171,10 +172,12 @@ any_sanitizer := $(strip $(SANITIZE)$(filter libfuzzer,$(FUZZER))$(COVERAGE))
 # Counters are written at the exit of a program: what is killed counts nothing.
 sanitize_flags += $(if $(COVERAGE),--coverage -fprofile-update=atomic)
 
+# Nothing here looks at its own stack, and -g writes what a debugger needs beside the program: a tenth of it.
+unwinding := $(if $(any_sanitizer)$(DEBUG),,-fno-asynchronous-unwind-tables -fno-unwind-tables)
 position := $(if $(filter yes,$(static)),-fno-pie,-fPIC)
 hardening = $(HARDEN_CFLAGS) $(if $(any_sanitizer)$(DEBUG)$(filter -O0,$(OPT)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 
-common_flags = -std=c11 $(defines) $(OPT) -g $(position) -pthread -fvisibility=hidden -ffunction-sections -fdata-sections \
+common_flags = -std=c11 $(defines) $(OPT) -g $(unwinding) $(position) -pthread -fvisibility=hidden -ffunction-sections -fdata-sections \
 	$(hardening) $(sanitize_flags) $(if $(filter true,$(CI)),-Werror)
 source_flags = $(common_flags) $(warnings) -Iinclude -Isrc -I. -include src/base/banned.h $(YAML_CFLAGS) $(EXTRA_CFLAGS)
 test_flags = $(common_flags) $(test_warnings) -Iinclude -Isrc -I. -Itests $(EXTRA_CFLAGS)
@@ -188,14 +191,14 @@ runtime_flags := -DPAWL_LIBEXECDIR="\"$(libexecdir)/pawl\""
 # works (probe.mk): nothing to find and relocate at each start. So it goes without the sanitizers, which need a dynamic
 # libc and megabytes, and without the checks that bring glibc's printf along.
 shim_flags = -std=c11 $(defines) $(os_flags) $(if $(DEBUG),-O0,-Os) -g $(if $(SHIM_STATIC),-fno-pie,-fPIE) -fvisibility=hidden \
-	-ffunction-sections -fdata-sections $(filter -ffile-prefix-map%,$(HARDEN_CFLAGS)) $(if $(filter true,$(CI)),-Werror) $(warnings) -Isrc \
+	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables $(filter -ffile-prefix-map%,$(HARDEN_CFLAGS)) $(if $(filter true,$(CI)),-Werror) $(warnings) -Isrc \
 	-include src/base/banned.h $(EXTRA_CFLAGS)
 shim_link_flags = $(if $(SHIM_STATIC),$(SHIM_STATIC),-pie) -Wl,--gc-sections $(HARDEN_LDFLAGS) $(EXTRA_LDFLAGS)
 
 link_flags = -pthread -Wl,--gc-sections -Wl,--as-needed $(HARDEN_LDFLAGS) $(sanitize_flags) $(EXTRA_LDFLAGS)
 program_flags = $(link_flags) $(if $(filter yes,$(static)),-static -no-pie,-pie)
 libs = $(YAML_LIBS) $(if $(filter yes,$(WITH_PLUGINS)),-ldl) -lm
-test_libs = -lcmocka $(libs)
+test_libs = -lcmocka $(libs) $(ATOMIC_LIBS)
 
 # ---- products ----
 
@@ -205,8 +208,10 @@ libraries := $(B)/libpawl.a $(if $(filter yes,$(static)),,$(B)/$(soname))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
+completions := $(if $(wildcard src/cli/main.c),$(B)/pawl.bash $(B)/pawl.zsh)
+
 .PHONY: all
-all: $(program) $(shim) $(libraries) $(B)/pawl.pc ## build the program and the libraries (default)
+all: $(program) $(shim) $(libraries) $(B)/pawl.pc $(completions) ## build the program and the libraries (default)
 
 $(B)/pawl: $(main_object) $(lib_objects) scripts/pawl.dynamic
 	$(call say,LINK,$@)
@@ -233,6 +238,11 @@ $(B)/pawl.pc: scripts/pawl.pc.in FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
 		-e 's|@version@|$(version)|' -e 's|@libs@|-pthread $(strip $(libs))|' $< > $@
+
+# From the manual page, as the program may not run here.
+$(B)/pawl.%: docs/man/pawl.1 $(wildcard scripts/completion/*)
+	$(Q)mkdir -p $(@D)
+	$(Q)scripts/completion/generate.sh $* $< > $@
 
 # Objects depend on this file, which changes only when the way of compiling does.
 flags_now = $(CC) $(source_flags) $(program_flags) $(runtime_flags)
@@ -440,6 +450,7 @@ install: all ## install under $(DESTDIR)$(prefix), with BOARD=NAME also its conf
 	$(if $(filter $(B)/$(soname),$(libraries)),install -m 755 $(B)/$(soname) $(DESTDIR)$(libdir)/ && ln -sf $(soname) $(DESTDIR)$(libdir)/libpawl.so)
 	install -m 644 $(B)/pawl.pc $(DESTDIR)$(libdir)/pkgconfig/
 	$(if $(board_config),[ -e "$(board_config_to)" ] || { install -d "$(dir $(board_config_to))" && install -m 644 $(board_config) "$(board_config_to)"; })
+	$(if $(completions),install -d $(DESTDIR)$(bashcompdir) $(DESTDIR)$(zshcompdir) && install -m 644 $(B)/pawl.bash $(DESTDIR)$(bashcompdir)/pawl && install -m 644 $(B)/pawl.zsh $(DESTDIR)$(zshcompdir)/_pawl)
 	$(foreach n,1 5,$(if $(call man_pages,$(n)),install -d $(DESTDIR)$(mandir)/man$(n) && install -m 644 $(call man_pages,$(n)) $(DESTDIR)$(mandir)/man$(n)/ &&)) :
 
 # The update example with its demo, for a device: `pawl-demo` runs it there.
@@ -459,6 +470,7 @@ install-demo: $(B)/examples/update ## install the program pawl-demo and what it 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(bindir)/pawl $(DESTDIR)$(libdir)/libpawl.* $(DESTDIR)$(libdir)/pkgconfig/pawl.pc
 	rm -rf $(DESTDIR)$(includedir)/pawl $(DESTDIR)$(libexecdir)/pawl
+	rm -f $(DESTDIR)$(bashcompdir)/pawl $(DESTDIR)$(zshcompdir)/_pawl
 	rm -f $(foreach n,1 5,$(patsubst docs/man/%,$(DESTDIR)$(mandir)/man$(n)/%,$(call man_pages,$(n))))
 
 clean: ## remove everything that was built
@@ -468,7 +480,8 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):[^#]*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo
 	@echo "  variables: BOARD CC CROSS_COMPILE SYSROOT prefix DESTDIR libdir libexecdir EXTRA_CFLAGS EXTRA_LDFLAGS V=1 DEBUG=1 static=yes"
-	@echo "             WITH_YAML WITH_PLUGINS WITH_FS WITH_MEMORY (yes or no), SANITIZE=address,undefined or thread, COVERAGE=1"
+	@echo "             $(addprefix WITH_,$(all_parts)) (yes or no),"
+	@echo "             CONFIG=tiny (configs/: a set of those), SANITIZE=address,undefined or thread, COVERAGE=1"
 	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
 
 # Flags that not every compiler has are tried once for each build folder.

@@ -7,6 +7,7 @@
 #	fuzz    check, and clang's libFuzzer (make fuzz FUZZER=libfuzzer)
 #	coverage  check, and gcovr (make coverage)
 #	board   cross compilers, musl, user-mode emulation
+#	cross   board, and the compilers of the other boards under board/ (make board-check)
 #	block   build, and what makes and checks file systems (make block)
 #	qemu    board and block, and what boots guests (make qemu)
 #
@@ -120,6 +121,14 @@ wanted() {
 		need qemu-user-static have qemu-arm-static
 		need musl-tools have musl-gcc
 		;;
+	cross)
+		wanted board
+		need gcc-arm-linux-gnueabi have arm-linux-gnueabi-gcc
+		need gcc-mipsel-linux-gnu have mipsel-linux-gnu-gcc
+		need gcc-riscv64-linux-gnu have riscv64-linux-gnu-gcc
+		need libc6-dev-riscv64-cross test -e /usr/riscv64-linux-gnu/include/stdio.h
+		need xz-utils have xz
+		;;
 	block)
 		wanted build
 		need libfuse3-dev fuse3
@@ -138,7 +147,7 @@ wanted() {
 		need f2fs-tools sbin mkfs.f2fs
 		;;
 	*)
-		echo "error: unknown set '$1'; one of build, check, fuzz, coverage, board, block, qemu" >&2
+		echo "error: unknown set '$1'; one of build, check, fuzz, coverage, board, cross, block, qemu" >&2
 		exit 2
 		;;
 	esac

@@ -61,6 +61,16 @@ for flags in "-static -no-pie" -static; do
 	# shellcheck disable=SC2086
 	try "$@" $flags && static=$flags && break
 done
+# Numbers of 64 bits that threads share: a library where the processor cannot. Only tests have them (src/os/atomic64.h).
+atomic() {
+	printf '#include <stdatomic.h>\natomic_llong n;\nint main(void) { atomic_store(&n, 1); return (int)atomic_load(&n); }\n' |
+		"$@" -x c - -o "$out" >/dev/null 2>&1
+}
+libatomic=
+if ! atomic "$@"; then
+	libatomic=-latomic
+fi
+echo "ATOMIC_LIBS := $libatomic"
 echo "SHIM_STATIC := $static"
 echo "HARDEN_CFLAGS :=$c"
 echo "HARDEN_LDFLAGS :=$l"

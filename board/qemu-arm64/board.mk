@@ -3,4 +3,4 @@ CROSS_COMPILE ?= aarch64-linux-gnu-
 BOARD_ARCH := arm64
 BOARD_CFLAGS := -march=armv8-a
 BOARD_QEMU := qemu-aarch64-static -cpu cortex-a53
-BOARD_ELF := ELF64 AArch64
+BOARD_ELF := class=ELF64 machine=AArch64

@@ -84,6 +84,11 @@ int cli_usage(struct cli *c, const char *fmt, ...)
 	return c->err.code = CLI_EUSAGE;
 }
 
+int cli_without(struct cli *c, const char *what, const char *part)
+{
+	return cli_usage(c, "this pawl was built without '%s' (WITH_%s=no): use one that was built with it", what, part);
+}
+
 /* A right that is missing: whose is the hub? */
 static void tell_owner(const struct cli *c)
 {
@@ -162,10 +167,13 @@ static struct guess guess_begin(struct slice word)
 	return (struct guess){ word, NULL, WORD_MAX };
 }
 
-static int unknown_verb(struct cli *c, const char *word)
+int cli_unknown_verb(struct cli *c, const char *word)
 {
 	struct guess g = guess_begin(slice_of(word));
 
+	for (const struct cli_left_out *l = cli_verbs_left_out; l->verb; l++)
+		if (strcmp(l->verb, word) == 0)
+			return cli_without(c, l->verb, l->part);
 	for (const struct cli_verb *const *v = cli_verbs; *v; v++)
 		guess_try(&g, (*v)->name);
 	return g.best ? cli_usage(c, "there is no verb '%.60s'; did you mean '%s'?", word, g.best) : cli_usage(c,
@@ -273,7 +281,7 @@ static int parse_word(struct cli *c, struct words *w, bool *plain)
 		return 0;
 	}
 	c->verb = cli_find_verb(word);
-	return c->verb ? 0 : unknown_verb(c, word);
+	return c->verb ? 0 : cli_unknown_verb(c, word);
 }
 
 static int check_choice(struct cli *c, enum cli_opt opt, const char *what, const char *const *choices, int *out)
@@ -495,7 +503,7 @@ int cli_find_hub(struct cli *c)
 
 int cli_open(struct cli *c, enum cli_access access)
 {
-#if !defined(PAWL_WITH_FS) || PAWL_WITH_FS
+#if PAWL_WITH_FS
 	struct pawl_provider_options options = { .read_only = access == CLI_READ, .create = access == CLI_CREATE,
 		.allow_volatile = true };
 	int rc = cli_find_hub(c);

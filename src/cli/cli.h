@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/parts.h"
 #include "os/os.h"
 #include "runtime/config.h"
 #include <pawl/pawl.h>
@@ -83,7 +84,12 @@ struct cli_verb {
 	int (*run)(struct cli *c);
 };
 
+struct cli_left_out {
+	const char *verb, *part;
+};
+
 extern const struct cli_verb *const cli_verbs[]; /* NULL-terminated */
+extern const struct cli_left_out cli_verbs_left_out[]; /* of other builds; ends with NULL */
 extern const struct cli_option cli_global_options[];
 
 struct cli {
@@ -112,7 +118,9 @@ struct cli {
 /* cli.c */
 const struct cli_verb *cli_find_verb(const char *name);
 int cli_exit_of_error(int code);
+int cli_unknown_verb(struct cli *c, const char *word); /* CLI_EUSAGE: left out of this build, or did you mean ...? */
 int cli_usage(struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* CLI_EUSAGE */
+int cli_without(struct cli *c, const char *what, const char *part); /* CLI_EUSAGE: a part of pawl that is not in this build */
 void cli_complain(const struct cli *c, const char *text); /* a line to standard error, also with -q */
 void cli_note(const struct cli *c, const char *fmt, ...) PAWL_PRINTF(2, 3); /* to standard error; nothing with -q */
 /* Values of options; *out stays when it was not given. */
@@ -157,7 +165,15 @@ void cli_man_activities(void (*item)(const char *name, const char *text));
 /* cli_wait.c, cli_watch.c: what `start` does after it, too. timeout_ms < 0: none. */
 int cli_wait_for(struct cli *c, char **ids, int count, int64_t timeout_ms, bool any, bool test);
 int cli_worst(int a, int b); /* of the ends of several: what a person must look at first */
+#if PAWL_WITH_TOOLS
 int cli_watch_ids(struct cli *c, char **ids, int count, int64_t timeout_ms);
+#else
+static inline int cli_watch_ids(struct cli *c, char **ids, int count, int64_t timeout_ms)
+{
+	(void)ids, (void)count, (void)timeout_ms;
+	return cli_without(c, "watch", "TOOLS");
+}
+#endif
 /* cli_start.c: a start was sent: until it is taken, and what --wait and --follow ask for. before: the execution that was there. */
 int cli_start_sent(struct cli *c, const char *type, char *id, uint64_t before, int64_t timeout_ms) PAWL_MUST_USE;
 int cli_show_version(struct cli *c);

@@ -65,7 +65,7 @@ static int find_place(struct cli *c, struct doctor *d)
 
 static void open_hub(struct cli *c, struct doctor *d)
 {
-#if !defined(PAWL_WITH_FS) || PAWL_WITH_FS
+#if PAWL_WITH_FS
 	struct pawl_provider_options options = { .hub = c->hub, .read_only = true, .allow_volatile = true,
 		.os = c->os };
 

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "providers/fs/fsck.h"
 
-#if !defined(PAWL_WITH_FS) || PAWL_WITH_FS
+#if PAWL_WITH_FS
 
 struct fsck_report {
 	struct cli *c;

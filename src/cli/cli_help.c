@@ -261,7 +261,7 @@ static int help(struct cli *c)
 		return 0;
 	}
 	if (topic && !cli_find_verb(topic))
-		return cli_usage(c, "there is no verb '%.60s': `%s help` lists them", topic, c->program);
+		return cli_unknown_verb(c, topic);
 	int rc = cli_help(c, topic ? cli_find_verb(topic) : NULL);
 	if (topic && strcmp(topic, "activities") == 0) {
 		putchar('\n');

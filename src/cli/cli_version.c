@@ -2,29 +2,32 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "base/json.h"
+#include "base/parts.h"
 
 #define HUB_FORMAT 1 /* docs/FORMAT.md */
 
-static const char *const features[] = {
-#if !defined(PAWL_WITH_FS) || PAWL_WITH_FS
-	"fs",
-#endif
-#if !defined(PAWL_WITH_MEMORY) || PAWL_WITH_MEMORY
-	"memory",
-#endif
-#if !defined(PAWL_WITH_YAML) || PAWL_WITH_YAML
-	"yaml",
-#endif
-#if !defined(PAWL_WITH_PLUGINS) || PAWL_WITH_PLUGINS
-	"plugins",
-#endif
-	NULL,
-};
+#define NAME_IF_HERE(part, name) IF_PART(part, #name,)
+#define NAME_UNLESS_HERE(part, name) UNLESS_PART(part, #name,)
+
+static const char *const features[] = { PARTS(NAME_IF_HERE) NULL };
+static const char *const left_out[] = { PARTS(NAME_UNLESS_HERE) NULL };
 
 int cli_show_version(struct cli *c)
 {
 	printf("%s %s\n", c->program, pawl_version());
 	return 0;
+}
+
+static void add_names(struct buf *json, const char *key, const char *const *names)
+{
+	json_add_key(json, key);
+	buf_addc(json, '[');
+	for (size_t i = 0; names[i]; i++) {
+		if (i)
+			buf_addc(json, ',');
+		json_add_string(json, slice_of(names[i]));
+	}
+	buf_addc(json, ']');
 }
 
 static int print_record(struct cli *c)
@@ -36,18 +39,21 @@ static int print_record(struct cli *c)
 	buf_adds(&json, "{\"v\":1");
 	json_add_member(&json, "version", slice_of(pawl_version()));
 	json_add_member_u64(&json, "format", HUB_FORMAT);
-	json_add_key(&json, "features");
-	buf_addc(&json, '[');
-	for (size_t i = 0; features[i]; i++) {
-		if (i)
-			buf_addc(&json, ',');
-		json_add_string(&json, slice_of(features[i]));
-	}
-	buf_adds(&json, "]}");
+	add_names(&json, "features", features);
+	add_names(&json, "left_out", left_out);
+	buf_addc(&json, '}');
 	out_begin(&o, c, columns, false);
 	out_record(&o, pawl_version(), buf_slice(&json), NULL);
 	buf_release(&json);
 	return out_end(&o, &c->err);
+}
+
+static void print_names(const char *title, const char *const *names)
+{
+	fputs(title, stdout);
+	for (size_t i = 0; names[i]; i++)
+		printf(" %s", names[i]);
+	putchar('\n');
 }
 
 static int version(struct cli *c)
@@ -55,10 +61,10 @@ static int version(struct cli *c)
 	if (c->format != OUT_TABLE)
 		return print_record(c);
 	cli_show_version(c);
-	printf("hub format %d\nfeatures:", HUB_FORMAT);
-	for (size_t i = 0; features[i]; i++)
-		printf(" %s", features[i]);
-	putchar('\n');
+	printf("hub format %d\n", HUB_FORMAT);
+	print_names("features:", features);
+	if (left_out[0])
+		print_names("left out:", left_out);
 	return 0;
 }
 

@@ -1,43 +1,48 @@
-/* verbs.c - all verbs, in the order of help. A new one is a file and a line here. */
+/* verbs.c - all verbs, in the order of help. A new one is a file and a line here, with the part it belongs to (base/parts.h). */
 #include "cli/verbs.h"
+#include "base/parts.h"
 
-const struct cli_verb *const cli_verbs[] = {
-	&verb_run,
-	&verb_start,
-	&verb_list,
-	&verb_status,
-	&verb_get,
-	&verb_history,
-	&verb_raise,
-	&verb_publish,
-	&verb_signal,
-	&verb_wait,
-	&verb_watch,
-	&verb_suspend,
-	&verb_resume,
-	&verb_cancel,
-	&verb_terminate,
-	&verb_retry,
-	&verb_rewind,
-	&verb_restart,
-	&verb_purge,
-	&verb_compact,
-	&verb_activities,
-	&verb_work,
-	&verb_queue,
-	&verb_types,
-	&verb_check,
-	&verb_verify,
-	&verb_graph,
-	&verb_tree,
-	&verb_export,
-	&verb_import,
-	&verb_fsck,
-	&verb_doctor,
-	&verb_version,
-	&verb_help,
-	NULL,
-};
+#define VERBS(V) \
+	V(CORE, run) \
+	V(CORE, start) \
+	V(CORE, list) \
+	V(CORE, status) \
+	V(TOOLS, get) \
+	V(CORE, history) \
+	V(CORE, raise) \
+	V(CORE, publish) \
+	V(CORE, signal) \
+	V(CORE, wait) \
+	V(TOOLS, watch) \
+	V(CORE, suspend) \
+	V(CORE, resume) \
+	V(CORE, cancel) \
+	V(CORE, terminate) \
+	V(CORE, retry) \
+	V(CORE, rewind) \
+	V(CORE, restart) \
+	V(CORE, purge) \
+	V(CORE, compact) \
+	V(CORE, activities) \
+	V(CORE, work) \
+	V(CORE, queue) \
+	V(TOOLS, types) \
+	V(TOOLS, check) \
+	V(TOOLS, verify) \
+	V(TOOLS, graph) \
+	V(TOOLS, tree) \
+	V(TOOLS, export) \
+	V(TOOLS, import) \
+	V(FSCK, fsck) \
+	V(DOCTOR, doctor) \
+	V(CORE, version) \
+	V(CORE, help)
+
+#define HERE(part, name) IF_PART(part, &verb_##name,)
+#define LEFT_OUT(part, name) UNLESS_PART(part, { #name, #part },)
+
+const struct cli_verb *const cli_verbs[] = { VERBS(HERE) NULL };
+const struct cli_left_out cli_verbs_left_out[] = { VERBS(LEFT_OUT) { NULL, NULL } };
 
 const struct cli_option cli_global_options[] = {
 	{ OPT_HUB, 'H', "hub", "DIR", "the hub (else $PAWL_HUB, else hub of the configuration, else /var/lib/pawl)" },

@@ -1,5 +1,6 @@
 /* hub.c - a hub: who owns it, who may write where, and how its instances are. */
 #include "doctor/doctor.h"
+#include "base/parts.h"
 #include "providers/fs/fsck.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -317,7 +318,7 @@ static void look_at_journal(struct doctor *d, struct counts *n)
 
 /* ---- the data ---- */
 
-#if !defined(PAWL_WITH_FS) || PAWL_WITH_FS
+#if PAWL_WITH_FS && PAWL_WITH_FSCK
 static int keep_first(void *arg, const struct fsck_finding *finding)
 {
 	char *first = arg;

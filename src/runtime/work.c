@@ -148,8 +148,8 @@ struct pawl_work *work_new(struct pawl_runtime *rt, struct effect *effect, const
 	w->attempt = item->attempt;
 	w->outcome = WORK_CANCELED; /* until it has run */
 	atomic_init(&w->canceled, false);
-	atomic_init(&w->began_ns, 0);
-	atomic_init(&w->beat_ns, 0);
+	atomic64_store(&w->began_ns, 0);
+	atomic64_store(&w->beat_ns, 0);
 	w->all_next = rt->works;
 	if (rt->works)
 		rt->works->all_prev = w;

@@ -23,6 +23,7 @@
 #ifndef RUNTIME_WORK_H
 #define RUNTIME_WORK_H
 
+#include "os/atomic64.h"
 #include "runtime/activity_state.h"
 #include "runtime/runtime.h"
 
@@ -72,7 +73,7 @@ struct pawl_work {
 	bool has_records, records_cut;
 	/* shared */
 	atomic_bool canceled;
-	atomic_llong began_ns, beat_ns; /* CLOCK_BOOTTIME, 0 = not yet */
+	struct atomic64 began_ns, beat_ns; /* CLOCK_BOOTTIME, 0 = not yet */
 	int64_t progress_ns;       /* the function's */
 	struct work_letter *letters, *letters_last, *letters_read; /* under rt->letters_lock */
 	struct arena texts;        /* the function's: members of structs that it has read from JSON */

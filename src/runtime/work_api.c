@@ -85,7 +85,7 @@ bool pawl_work_is_cancelled(const pawl_work *w) { return atomic_load(&w->cancele
 
 void pawl_work_heartbeat(pawl_work *w)
 {
-	atomic_store(&w->beat_ns, w->rt->os->boot_ns(w->rt->os->self));
+	atomic64_store(&w->beat_ns, w->rt->os->boot_ns(w->rt->os->self));
 }
 
 /* The function's own thread makes the directory; the loop makes one for it only before it begins. */
@@ -107,7 +107,7 @@ void pawl_work_progress(pawl_work *w, int percent, const char *fmt, ...)
 	int at = percent < 0 ? 0 : snprintf(text, sizeof(text), "%d ", percent > 100 ? 100 : percent);
 	va_list args;
 
-	atomic_store(&w->beat_ns, now);
+	atomic64_store(&w->beat_ns, now);
 	if ((w->progress_ns && now - w->progress_ns < PROGRESS_EVERY_NS && percent < 100) || !pawl_work_dir(w))
 		return;
 	w->progress_ns = now;

@@ -177,7 +177,7 @@ static int64_t silence_ns(const struct pawl_work *w)
 
 static void watch_claimed(struct pawl_runtime *rt, struct pawl_work *w, int64_t now)
 {
-	int64_t began = atomic_load(&w->began_ns), beat = atomic_load(&w->beat_ns), silence = silence_ns(w), at = -1;
+	int64_t began = atomic64_load(&w->began_ns), beat = atomic64_load(&w->beat_ns), silence = silence_ns(w), at = -1;
 
 	if (w->timeout_ms)
 		at = began + w->timeout_ms * 1000000;
@@ -211,7 +211,7 @@ static bool claimed(struct pawl_runtime *rt, struct pawl_work *w, const struct p
 	w->worker = k;
 	rt->claimed++;
 	rt->activities_started++;
-	atomic_store(&w->began_ns, now);
+	atomic64_store(&w->began_ns, now);
 	expiry_begun(rt, w->effect);
 	work_event(w, ACTIVITY_BEGIN);
 	if (w->effect)
@@ -244,12 +244,12 @@ static void given_back(struct pawl_runtime *rt, struct pawl_work *w)
 static void beat(struct pawl_runtime *rt, struct pawl_work *w, int64_t wall_ns)
 {
 	int64_t now = rt->os->boot_ns(rt->os->self), age = rt->os->real_ns(rt->os->self) - wall_ns;
-	int64_t since = now - (atomic_load(&w->beat_ns) > 0 ? atomic_load(&w->beat_ns) : atomic_load(&w->began_ns));
+	int64_t since = now - (atomic64_load(&w->beat_ns) > 0 ? atomic64_load(&w->beat_ns) : atomic64_load(&w->began_ns));
 
 	if (!wall_ns || wall_ns == w->worker->beat_wall_ns)
 		return;
 	w->worker->beat_wall_ns = wall_ns;
-	atomic_store(&w->beat_ns, age >= 0 && age <= since ? now - age : now);
+	atomic64_store(&w->beat_ns, age >= 0 && age <= since ? now - age : now);
 }
 
 static void done(struct pawl_runtime *rt, struct pawl_work *w, const struct pawl_work_status *s)
@@ -326,7 +326,7 @@ void outside_look(struct pawl_runtime *rt, struct pawl_work *w, int64_t now)
 	free(id);
 	if (!w || !w->worker)
 		return;
-	int64_t began = atomic_load(&w->began_ns), last = atomic_load(&w->beat_ns), silence = silence_ns(w);
+	int64_t began = atomic64_load(&w->began_ns), last = atomic64_load(&w->beat_ns), silence = silence_ns(w);
 	if (w->timeout_ms && now >= began + w->timeout_ms * 1000000)
 		lost(rt, w, WORK_TIMEOUT, "timeout", "has taken longer than the limit");
 	else if (silence && now >= (last > began ? last : began) + silence)

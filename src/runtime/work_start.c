@@ -201,7 +201,7 @@ static bool is_due(struct pawl_runtime *rt, struct expiry *x)
 {
 	const struct pawl_work *w = x->effect->work;
 
-	if (w && w->running && w->kind == WORK_THREAD && atomic_load(&w->began_ns))
+	if (w && w->running && w->kind == WORK_THREAD && atomic64_load(&w->began_ns))
 		x->begun = true;
 	int64_t at = expiry_next(x);
 	return at && at <= rt->os->boot_ns(rt->os->self);

@@ -33,7 +33,7 @@ static void function_run(struct crew_job *job)
 
 	if (atomic_load(&w->canceled))
 		return; /* before it began */
-	atomic_store(&w->began_ns, w->timeout_ms || w->heartbeat_ms ? w->rt->os->boot_ns(w->rt->os->self) : 1);
+	atomic64_store(&w->began_ns, w->timeout_ms || w->heartbeat_ms ? w->rt->os->boot_ns(w->rt->os->self) : 1);
 	w->outcome = WORK_COMPLETED;
 	crash_mark_enter(w->rt->marks, w->id, w->name, w->execution, w->seq, w->attempt);
 	int rc = w->activity.fn(w, w->input);
@@ -58,7 +58,7 @@ void work_finished(struct pawl_runtime *rt, struct crew_job *job)
 		log_notice("activity '%s' of '%s' has returned after all; its result is not wanted any more", w->name, w->id);
 	}
 	w->running = false;
-	if (w->effect && atomic_load(&w->began_ns))
+	if (w->effect && atomic64_load(&w->began_ns))
 		expiry_begun(rt, w->effect);
 	work_result(rt, w);
 }
@@ -66,7 +66,7 @@ void work_finished(struct pawl_runtime *rt, struct crew_job *job)
 /* When to look: at the end of its time, or when its silence would be too long. < 0: never. */
 static int64_t next_look(struct pawl_work *w, int64_t began)
 {
-	int64_t at = w->timeout_ms ? began + w->timeout_ms * 1000000 : -1, beat = atomic_load(&w->beat_ns);
+	int64_t at = w->timeout_ms ? began + w->timeout_ms * 1000000 : -1, beat = atomic64_load(&w->beat_ns);
 
 	if (w->heartbeat_ms) {
 		int64_t silent = (beat > began ? beat : began) + w->heartbeat_ms * 1000000;
@@ -147,7 +147,7 @@ static void abandon(struct pawl_runtime *rt, struct pawl_work *w)
 
 void thread_look(struct pawl_runtime *rt, struct pawl_work *w, int64_t now)
 {
-	int64_t began = atomic_load(&w->began_ns);
+	int64_t began = atomic64_load(&w->began_ns);
 
 	if (w->watch_from_ns) {
 		if (began)

@@ -1,0 +1,14 @@
+# openwrt-mipsel: OpenWrt router (MT7621, MT7628: mipsel 24Kc, soft float, musl, 64 MiB), squashfs with a small overlay
+#
+# With OpenWrt's own toolchain: CROSS_COMPILE=mipsel-openwrt-linux-musl- SYSROOT=... (or the feed, which does it all).
+# Without it, Debian's compiler and a musl that scripts/sysroot.sh builds for soft float: static, as the router's musl has
+# another version.
+CROSS_COMPILE ?= mipsel-linux-gnu-
+BOARD_ARCH := mipsel
+BOARD_CFLAGS := -march=24kc -msoft-float
+OPT ?= -Os
+BOARD_QEMU := qemu-mipsel-static -cpu 24Kc
+BOARD_ELF := class=ELF32 machine=MIPS cpu=mips32r2 float=soft
+libc ?= musl
+static ?= yes
+-include configs/tiny

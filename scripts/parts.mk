@@ -1,0 +1,43 @@
+# parts.mk: what can be left out (WITH_X=no), the files that then are not compiled, and the tests that need them. What
+# stays asks src/base/parts.h. CONFIG=NAME takes the answers of configs/NAME, where nobody has given another.
+
+ifneq ($(CONFIG),)
+ifeq ($(wildcard configs/$(CONFIG)),)
+$(error there is no configs/$(CONFIG); there are: $(notdir $(wildcard configs/*)))
+endif
+include configs/$(CONFIG)
+endif
+
+parts := DOCTOR FSCK TOOLS
+
+# pawl doctor
+files_DOCTOR := src/doctor/%.c src/cli/cli_doctor.c
+tests_DOCTOR := tests/unit/test_doctor.c
+
+# pawl fsck
+files_FSCK := providers/fs/fsck%.c src/cli/cli_fsck.c
+tests_FSCK := tests/crash/test_flip.c tests/fuzz/fuzz_journal.c
+
+# Verbs for the desk rather than the device: check verify graph tree export import watch types get
+cli_files = $(patsubst %,src/cli/%.c,$(1))
+files_TOOLS := $(call cli_files,cli_check elf cli_verify verify history_file cli_graph graph graph_print cli_tree \
+	cli_export cli_import bundle bundle_file tar cli_watch cli_types cli_get)
+tests_TOOLS := $(patsubst %,tests/unit/test_cli_%.c,elf export tar graph tree verify) tests/fuzz/fuzz_bundle.c
+
+$(foreach part,YAML PLUGINS FS MEMORY $(parts),$(eval WITH_$(part) ?= yes))
+all_parts := YAML PLUGINS FS MEMORY $(parts)
+$(foreach part,$(all_parts),$(if $(filter-out yes no,$(WITH_$(part))),$(error WITH_$(part) is '$(WITH_$(part))': yes or no)))
+
+left_out := $(foreach part,$(parts),$(if $(filter no,$(WITH_$(part))),$(part)))
+left_out_files := $(foreach part,$(left_out),$(files_$(part)))
+left_out_tests := $(foreach part,$(left_out),$(tests_$(part)))
+left_out_defines := $(foreach part,$(left_out),-DPAWL_WITH_$(part)=0)
+
+# The name of the build folder: what is not as the configuration file has it.
+lower = $(subst A,a,$(subst B,b,$(subst C,c,$(subst D,d,$(subst E,e,$(subst F,f,$(subst G,g,$(subst H,h,$(subst I,i,$(subst \
+	K,k,$(subst L,l,$(subst M,m,$(subst N,n,$(subst O,o,$(subst P,p,$(subst Q,q,$(subst R,r,$(subst S,s,$(subst T,t,$(subst \
+	U,u,$(subst V,v,$(subst W,w,$(subst Y,y,$(1))))))))))))))))))))))))
+configured_out := $(if $(CONFIG),$(filter $(all_parts),$(patsubst WITH_%,%,$(shell sed -n 's/^\(WITH_[A-Z]*\) *?= *no\>.*/\1/p' configs/$(CONFIG)))))
+answered_out := $(foreach part,YAML $(if $(filter yes,$(static)),,PLUGINS) FS MEMORY $(parts),$(if $(filter no,$(WITH_$(part))),$(part)))
+parts_name := $(if $(CONFIG),-$(CONFIG))$(subst $(space),,$(foreach part,$(filter-out $(configured_out),$(answered_out)),-no$(call \
+	lower,$(part)))$(foreach part,$(filter-out $(answered_out) $(if $(filter yes,$(static)),PLUGINS),$(configured_out)),-with$(call lower,$(part))))

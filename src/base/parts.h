@@ -1,0 +1,55 @@
+/*
+ * parts.h - what this program was built with. scripts/parts.mk names the files of each part and defines PAWL_WITH_X as 0
+ * for one that was left out; a header of such a part has, in place of its functions, what is true without them.
+ */
+#ifndef BASE_PARTS_H
+#define BASE_PARTS_H
+
+/* In the order in which `pawl version` tells them. */
+#define PARTS(P) \
+	P(FS, fs) \
+	P(MEMORY, memory) \
+	P(YAML, yaml) \
+	P(PLUGINS, plugins) \
+	P(DOCTOR, doctor) \
+	P(FSCK, fsck) \
+	P(TOOLS, tools)
+
+#ifndef PAWL_WITH_FS
+#define PAWL_WITH_FS 1
+#endif
+#ifndef PAWL_WITH_MEMORY
+#define PAWL_WITH_MEMORY 1
+#endif
+#ifndef PAWL_WITH_YAML
+#define PAWL_WITH_YAML 1
+#endif
+#ifndef PAWL_WITH_PLUGINS
+#define PAWL_WITH_PLUGINS 1
+#endif
+#ifndef PAWL_WITH_DOCTOR
+#define PAWL_WITH_DOCTOR 1
+#endif
+#ifndef PAWL_WITH_FSCK
+#define PAWL_WITH_FSCK 1
+#endif
+#ifndef PAWL_WITH_TOOLS
+#define PAWL_WITH_TOOLS 1
+#endif
+
+#define PAWL_WITH_CORE 1 /* what every build has */
+
+/* IF_PART(X, text) is the text, or nothing; UNLESS_PART the other way round. */
+#define IF_PART(part, ...) PARTS_JOIN(PARTS_IF_, PAWL_WITH_##part)(__VA_ARGS__)
+#define UNLESS_PART(part, ...) PARTS_JOIN(PARTS_UNLESS_, PAWL_WITH_##part)(__VA_ARGS__)
+#define PARTS_JOIN(a, b) PARTS_JOIN_(a, b)
+#define PARTS_JOIN_(a, b) a##b
+#define PARTS_IF_1(...) __VA_ARGS__
+#define PARTS_IF_0(...)
+#define PARTS_UNLESS_1(...)
+#define PARTS_UNLESS_0(...) __VA_ARGS__
+
+/* "WITH_X=no" behind what cannot be had. */
+#define WITHOUT_PART(part) "this pawl was built without it (WITH_" part "=no)"
+
+#endif
