@@ -16,11 +16,16 @@ endif
 # A build with other switches than the board's goes to a folder of its own.
 board_variant = $(foreach name,CONFIG libc static DEBUG COVERAGE SANITIZE $(addprefix WITH_,$(all_parts)),$(if \
 	$(filter command environment,$(origin $(name))),$(if $($(name)),-$(name)-$($(name)))))
+# Somebody's own toolchain knows where its libraries are.
+ifeq ($(origin CROSS_COMPILE),undefined)
+target = $(BOARD_ARCH)$(if $(filter musl,$(libc)),-musl)
+endif
 include board/$(BOARD)/board.mk
 libc ?= glibc
-target := $(BOARD_ARCH)$(if $(filter musl,$(libc)),-musl)
-SYSROOT ?= $(wildcard build/sysroot/$(target))
-RUNNER ?= $(BOARD_QEMU)$(if $(SYSROOT), -L $(abspath $(SYSROOT)))
+SYSROOT ?= $(if $(target),$(wildcard build/sysroot/$(target)))
+# Its processor, and nothing newer: qemu's user-mode emulators look at the variable.
+RUNNER ?= $(BOARD_QEMU)$(if $(BOARD_QEMU), -L $(or $(abspath $(SYSROOT)),/))
+export QEMU_CPU ?= $(BOARD_CPU)
 override EXTRA_CFLAGS := $(strip $(BOARD_CFLAGS) $(EXTRA_CFLAGS))
 override EXTRA_LDFLAGS := $(strip $(BOARD_CFLAGS) $(EXTRA_LDFLAGS))
 endif
@@ -310,6 +315,13 @@ $(B)/tests/block/%: $(B)/obj/tests/crash/block/%.o $(B)/block-helpers.a $(B)/int
 	$(Q)$(CC) $(program_flags) -Wl,--wrap=os_linux -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs) $(if \
 		$(filter record,$(*F)),-lfuse3)
 
+# The program itself with a bug, for tests/board/boot.
+$(B)/tests/block/pawl: $(main_object) $(call objects_of,$(addprefix tests/crash/block/,plant.c util.c)) $(lib_objects) scripts/pawl.dynamic
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(program_flags) -Wl,--wrap=os_linux $(if $(filter yes,$(WITH_PLUGINS)),-Wl$(comma)--dynamic-list=scripts/pawl.dynamic) \
+		-o $@ $(filter %.o,$^) $(libs)
+
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -413,21 +425,37 @@ smoke: $(smoke_programs) $(program) $(shim_run) ## small programs without cmocka
 board: ## cross-build for armhf and arm64, musl static; smoke and unit tests under qemu-user
 	+@MAKE="$(MAKE)" scripts/board.sh
 
-.PHONY: boards check-boards
+.PHONY: boards board-check
+board-check: ## each board: build, look at the files, start under qemu-user; then all that runs on boards; ends with a table (BOARDS, PARTS)
+	+@MAKE="$(MAKE)" scripts/board-check.sh
+
 boards: ## the boards that BOARD=NAME takes
 	@for board in $(boards); do sed -n "1s/^# *\([^:]*\): */  \1	/p" board/$$board/board.mk; done | expand -t 20
+
+# Its programs are built there for each board.
+.PHONY: board-boot
+board-boot: ## boot ARM kernels under qemu: the update through power cuts and a reboot, and the tests by that kernel (tests/board/boot; BOARDS, BOOT_PARTS)
+	+@MAKE="$(MAKE)" tests/board/boot/run.sh
 
 demo: ## build what it needs, run the update example
 	@scripts/deps.sh build
 	+@$(MAKE) --no-print-directory all examples
 	@$(test_env) examples/update/demo.sh
 
-.PHONY: check-symbols check-hardening size
+.PHONY: check-symbols check-hardening check-elf size
 check-symbols: $(libraries) $(program) ## the libraries export pawl_... and nothing else, and all that the headers promise
 	@NM="$(NM)" scripts/check-symbols.sh $(B)
 
 check-hardening: $(libraries) $(program) $(shim) ## the built files have the protections that the flags promise
 	@READELF="$(READELF)" scripts/check-hardening.sh $(B)
+
+.PHONY: board-start
+board-start: $(program) $(shim_run) ## with BOARD=NAME: it serves a hub with that board's configuration, under qemu-user
+	@RUNNER="$(RUNNER)" $(test_env) scripts/board-start.sh "$(board_config)"
+
+check-elf: $(program) $(shim) ## with BOARD=NAME: the built files are for that board's processor
+	@READELF="$(READELF)" OBJDUMP="$(CROSS_COMPILE)objdump" scripts/check-elf.sh "$(BOARD_ELF)" $^
+	$(if $(filter yes,$(static)),@READELF="$(READELF)" scripts/check-elf.sh static=yes $^)
 
 size: $(program) $(shim) $(filter %.so.0,$(libraries)) ## bytes of the program and of each object
 	@$(SIZE) $(lib_objects) $(main_object) | sed 's|$(B)/obj/||'
@@ -485,7 +513,7 @@ help: ## this list
 	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
 
 # Flags that not every compiler has are tried once for each build folder.
-building := $(filter-out help boards board-check clean uninstall check mutate coverage board demo,$(or $(MAKECMDGOALS),all))
+building := $(filter-out help boards board-check board-boot clean uninstall check mutate coverage board demo,$(or $(MAKECMDGOALS),all))
 ifneq ($(building),)
 $(B)/probe.mk: Makefile scripts/probe.sh
 	@mkdir -p $(@D)

@@ -8,7 +8,7 @@ endif
 include configs/$(CONFIG)
 endif
 
-parts := DOCTOR FSCK TOOLS
+parts := DOCTOR FSCK TOOLS METRICS
 
 # pawl doctor
 files_DOCTOR := src/doctor/%.c src/cli/cli_doctor.c
@@ -23,6 +23,10 @@ cli_files = $(patsubst %,src/cli/%.c,$(1))
 files_TOOLS := $(call cli_files,cli_check elf cli_verify verify history_file cli_graph graph graph_print cli_tree \
 	cli_export cli_import bundle bundle_file tar cli_watch cli_types cli_get)
 tests_TOOLS := $(patsubst %,tests/unit/test_cli_%.c,elf export tar graph tree verify) tests/fuzz/fuzz_bundle.c
+
+# pawl status --io, pawl metrics, and the counting of what is written
+files_METRICS := src/os/io.c src/runtime/metrics.c src/cli/cli_metrics.c
+tests_METRICS := tests/unit/test_os_io.c
 
 $(foreach part,YAML PLUGINS FS MEMORY $(parts),$(eval WITH_$(part) ?= yes))
 all_parts := YAML PLUGINS FS MEMORY $(parts)

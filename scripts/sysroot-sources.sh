@@ -69,6 +69,8 @@ build_libyaml()
 build_cmocka()
 {
 	from=$(echo "$work"/src/cmocka-*)
+	# It would define uintptr_t itself, and only guess how where the C library is not glibc.
+	sed -i '1i #include <stdint.h>\n#define _UINTPTR_T 1' "$from/include/cmocka.h"
 	set -- -D_GNU_SOURCE "-I$from/include"
 	for have in CLOCK_REALTIME GCC_THREAD_LOCAL_STORAGE INTTYPES_H MALLOC_H SIGLONGJMP SIGNAL_H STRINGS_H STRSIGNAL STRUCT_TIMESPEC; do
 		set -- "$@" "-DHAVE_$have=1"
@@ -114,7 +116,7 @@ build_soft_float()
 		"${prefix}objcopy" --remove-section=.MIPS.abiflags --remove-section=.gnu.attributes "$file"
 	done
 	archive gcc "$work"/soft/*.o "$work"/libgcc/*.o
-	sed -i -e "s|libgcc.a%s.*|$lib/libgcc.a|" -e "s|crt\(begin\|end\)S.o%s|$lib/crt\1S.o|" "$dir/musl.specs"
+	sed -i -e "s|libgcc.a%s.*|$lib/libgcc.a|" -e "s,crt\\(begin\\|end\\)S.o%s,$lib/crt\\1S.o," "$dir/musl.specs"
 }
 
 build_from_sources() # musl or glibc

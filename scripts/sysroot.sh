@@ -99,6 +99,7 @@ shift 2
 mark=$dir/.sysroot
 [ -e "$mark" ] || [ -z "$(ls -A "$dir")" ] || die "'$dir' is not empty and was not made by this script: name another"
 echo "$name" >"$mark"
+rm -f "$dir/.ready"
 
 work=$dir/.apt
 trap 'rm -rf "$work"' EXIT
@@ -110,10 +111,11 @@ write_config >"$work/apt.conf"
 case $name in
 *-musl) build_from_sources musl ;;
 *)
-	if unpack_packages "$@"; then
-		exit 0
+	if ! unpack_packages "$@"; then
+		copy_from_compiler ||
+			die "no packages for '$arch': the mirror in the host's apt sources does not have it, and $(triplet "$arch")-gcc has no C library here (scripts/deps.sh cross)"
+		build_from_sources glibc
 	fi
-	copy_from_compiler || die "no packages for '$arch': the mirror in the host's apt sources does not have it, and $(triplet "$arch")-gcc has no C library here (scripts/deps.sh cross)"
-	build_from_sources glibc
 	;;
 esac
+touch "$dir/.ready"

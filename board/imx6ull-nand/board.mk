@@ -4,7 +4,8 @@
 CROSS_COMPILE ?= arm-linux-gnueabihf-
 BOARD_ARCH := armhf
 BOARD_CFLAGS := -mcpu=cortex-a7 -mfpu=neon-vfpv4 -mfloat-abi=hard
-BOARD_QEMU := qemu-arm-static -cpu cortex-a7
+BOARD_QEMU := qemu-arm-static
+BOARD_CPU := cortex-a7
 BOARD_ELF := class=ELF32 machine=ARM cpu=v7 float=hard
 libc ?= musl
 static ?= yes

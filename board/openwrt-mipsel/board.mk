@@ -6,9 +6,11 @@
 CROSS_COMPILE ?= mipsel-linux-gnu-
 BOARD_ARCH := mipsel
 BOARD_CFLAGS := -march=24kc -msoft-float
-OPT ?= -Os
-BOARD_QEMU := qemu-mipsel-static -cpu 24Kc
+BOARD_QEMU := qemu-mipsel-static
+BOARD_CPU := 24Kc
 BOARD_ELF := class=ELF32 machine=MIPS cpu=mips32r2 float=soft
 libc ?= musl
 static ?= yes
--include configs/tiny
+# What the flash has room for, and the configuration file: 2 MiB of it are for all that is added to OpenWrt.
+CONFIG ?= tiny
+WITH_YAML ?= yes

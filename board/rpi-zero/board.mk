@@ -8,7 +8,8 @@ CROSS_COMPILE ?= arm-linux-gnueabi-
 BOARD_ARCH := armel
 BOARD_FLOAT ?= soft
 BOARD_CFLAGS := -mcpu=arm1176jzf-s -marm $(if $(filter hard,$(BOARD_FLOAT)),-mfpu=vfp) -mfloat-abi=$(BOARD_FLOAT)
-BOARD_QEMU := qemu-arm-static -cpu arm1176
+BOARD_QEMU := qemu-arm-static
+BOARD_CPU := arm1176
 BOARD_ELF := class=ELF32 machine=ARM cpu=v6KZ float=$(BOARD_FLOAT)
 libc ?= musl
 static ?= yes

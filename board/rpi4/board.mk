@@ -5,5 +5,6 @@ CROSS_COMPILE ?= aarch64-linux-gnu-
 BOARD_ARCH := arm64
 # What the Pi 3 has too; not -mcpu=cortex-a72, which would allow CRC instructions that gain nothing here.
 BOARD_CFLAGS := -march=armv8-a -mtune=cortex-a72
-BOARD_QEMU := qemu-aarch64-static -cpu cortex-a72
+BOARD_QEMU := qemu-aarch64-static
+BOARD_CPU := cortex-a72
 BOARD_ELF := class=ELF64 machine=AArch64

@@ -237,6 +237,7 @@ static int sync_dirs(struct checkpoint_job *c)
 
 static int checkpoint_run(struct pawl_job *job)
 {
+	IO_BECAUSE(IO_HISTORY);
 	struct checkpoint_job *c = (struct checkpoint_job *)job;
 
 	if (c->rewrite) {
@@ -349,6 +350,7 @@ static int checkpoint_begin(struct fs *fs, uint64_t generation, struct pawl_job 
 
 int fs_maintain(struct pawl_provider *p, bool idle, struct pawl_job **job, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_HISTORY);
 	struct fs *fs = fs_of(p);
 	uint64_t full = journal_full_generation(&fs->journal);
 	bool checkpoint = full != 0 && !fs->checkpointing;
@@ -369,6 +371,7 @@ int fs_maintain(struct pawl_provider *p, bool idle, struct pawl_job **job, struc
 
 int fs_checkpoint_now(struct fs *fs, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_HISTORY);
 	struct pawl_job *job;
 	int rc = 1;
 

@@ -239,6 +239,7 @@ static void commit_free(struct commit_job *c)
 
 static int spill_write(struct commit_job *c, const struct pawl_spill *s)
 {
+	IO_BECAUSE(IO_PAYLOAD);
 	const struct os *os = c->fs->os;
 	char path[PATH_SIZE];
 
@@ -274,6 +275,7 @@ static int write_marked(struct fs *fs, struct segment *s, const struct buf *fram
 
 static int commit_run(struct pawl_job *job)
 {
+	IO_BECAUSE(IO_COMMIT);
 	struct commit_job *c = (struct commit_job *)job;
 
 	for (size_t i = 0; c->rc == 0 && i < c->batch->spill_count; i++)
@@ -312,6 +314,7 @@ static int commit_finish(struct commit_job *c, struct pawl_error *err)
 
 static int commit_end(struct pawl_job *job, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_INSTANCE);
 	struct commit_job *c = (struct commit_job *)job;
 	int rc = c->rc;
 
@@ -332,6 +335,7 @@ static int commit_end(struct pawl_job *job, struct pawl_error *err)
 
 int fs_commit_begin(struct pawl_provider *p, const struct pawl_batch *batch, struct pawl_job **job, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_INSTANCE);
 	struct fs *fs = fs_of(p);
 	int rc = hub_check_fence(fs, err);
 
@@ -361,6 +365,7 @@ int fs_commit_begin(struct pawl_provider *p, const struct pawl_batch *batch, str
 
 static int write_gone(struct fs *fs, struct buf *frame, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_COMMIT);
 	int sys = write_marked(fs, fs->journal.active, frame);
 
 	if (sys < 0) {

@@ -26,7 +26,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/text.h"
-#include "os/os.h"
+#include "os/io.h"
 #include <pawl/provider.h>
 
 #define SEGMENT_BYTES_DEFAULT (4u << 20)
@@ -64,7 +64,7 @@ enum segment_state {
  * that are not wanted any more are `doomed`: their files go when a later frame has told the disk that the frames in them
  * are checkpointed. Gone any earlier, they would be missed after a power cut.
  */
-enum header_verdict { HEADER_UNUSED, HEADER_GOOD, HEADER_BAD, HEADER_FOREIGN };
+enum header_verdict { HEADER_UNUSED, HEADER_GOOD, HEADER_BAD, HEADER_FOREIGN, HEADER_NEWER };
 
 struct segment {
 	unsigned number;
@@ -157,6 +157,7 @@ struct journal_text {
 	uint64_t lost_frames; /* gaps in the chain ... */
 	uint64_t first_lost;  /* ... and the first lsn that is missing */
 	bool foreign;         /* a segment is another hub's, or FORMAT has not the right id */
+	bool newer;           /* a version or a kind of record that is not known here */
 	uint64_t max_lsn, max_generation, checkpoint_lsn;
 };
 int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *err);

@@ -1,5 +1,6 @@
 /* hub.c - the hub's directory: making it, knowing it, owning it. */
 #include "fs.h"
+#include "os/mount.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -201,6 +202,7 @@ int hub_open_dir(struct fs *fs, struct pawl_error *err)
 
 int hub_open(struct fs *fs, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_OWNER);
 	int rc = hub_open_dir(fs, err);
 
 	if (rc < 0)
@@ -216,6 +218,25 @@ int hub_open(struct fs *fs, struct pawl_error *err)
 
 /* ---- owning ---- */
 
+static int check_lasting(struct fs *fs, struct pawl_error *err)
+{
+	char why[256];
+	struct os_mount *m = malloc(sizeof(*m));
+
+	if (!m)
+		return err_nomem(err);
+	os_mount_find(fs->os, fs->hub, m);
+	enum os_lasting lasts = os_mount_lasts(fs->os, fs->hub, m, why, sizeof(why));
+	free(m);
+	if (lasts == OS_VOLATILE && !fs->options.allow_volatile)
+		return err_set(err, PAWL_EINVALID, "the hub '%s' is on %s, which forgets everything at power off: move it, or set allow_volatile: true", fs->path, why);
+	if (lasts == OS_VOLATILE)
+		log_warning("the hub '%s' is on %s: nothing survives a power cut", fs->path, why);
+	else if (lasts == OS_LASTS_PERHAPS)
+		log_notice("the hub '%s' is on %s: give it a mount of its own", fs->path, why);
+	return 0;
+}
+
 /* Is this a place where promises can be kept? Refuse what cannot work, warn of what works less well. */
 static int check_place(struct fs *fs, struct pawl_error *err)
 {
@@ -225,10 +246,9 @@ static int check_place(struct fs *fs, struct pawl_error *err)
 		return err_sys(err, -rc, "cannot ask about the file system of '%s'", fs->path);
 	if (fs->info.read_only)
 		return err_set(err, PAWL_EROFS, "the hub '%s' is on a read-only file system: remount it or move the hub", fs->path);
-	if (fs->info.kind == OS_FS_TMPFS && !fs->options.allow_volatile)
-		return err_set(err, PAWL_EINVALID, "the hub '%s' is on %s, which forgets everything at power off: move it, or set allow_volatile: true", fs->path, fs->info.name);
-	if (fs->info.kind == OS_FS_TMPFS)
-		log_warning("the hub '%s' is on %s: nothing survives a power cut", fs->path, fs->info.name);
+	rc = check_lasting(fs, err);
+	if (rc < 0)
+		return rc;
 	if (fs->info.kind == OS_FS_NETWORK || fs->info.kind == OS_FS_FUSE)
 		log_warning("the hub '%s' is on %s: locks and notification may not work there; only one machine may use it", fs->path, fs->info.name);
 	return 0;
@@ -391,6 +411,7 @@ static int lock_take(struct fs *fs, struct pawl_error *err)
 
 int hub_lock(struct fs *fs, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_OWNER);
 	struct os_process_id before;
 	char word[8];
 	int rc = check_place(fs, err);
@@ -428,6 +449,7 @@ int hub_lock(struct fs *fs, struct pawl_error *err)
 /* A process that starts while the page cache is the same must not believe what it reads back. LOCK tells it, for this boot. */
 void hub_tell_doubt(struct fs *fs)
 {
+	IO_BECAUSE(IO_OWNER);
 	int rc = write_owner(fs, WORD_DOUBT);
 
 	if (rc < 0)
@@ -436,6 +458,7 @@ void hub_tell_doubt(struct fs *fs)
 
 void hub_tell_looked(struct fs *fs)
 {
+	IO_BECAUSE(IO_OWNER);
 	int rc = fs->doubt ? 0 : put_owner(fs, WORD_SEEN, true);
 
 	if (rc < 0)
@@ -445,6 +468,7 @@ void hub_tell_looked(struct fs *fs)
 
 void hub_unlock(struct fs *fs, bool clean)
 {
+	IO_BECAUSE(IO_OWNER);
 	if (fs->lock_fd < 0)
 		return;
 	/* The clean-stop mark: an event file that is empty and older was meant to be. So what was dropped is synced first. */
@@ -453,6 +477,21 @@ void hub_unlock(struct fs *fs, bool clean)
 	fs->os->close(fs->os->self, fs->lock_fd);
 	fs->lock_fd = -1;
 	fs->owner = false;
+}
+
+/* What the path stands for now is not what we hold: who looks for the hub there finds another one, or none. What cannot be
+ * told is no reason to stop. */
+static bool is_elsewhere(struct fs *fs)
+{
+	const struct os *os = fs->os;
+	struct os_stat ours, theirs;
+	int fd = os->open_root(os->self, fs->path);
+
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ENOTDIR;
+	bool known = os->stat_fd(os->self, fd, &theirs) == 0 && os->stat_fd(os->self, fs->hub, &ours) == 0;
+	os->close(os->self, fd);
+	return known && (ours.ino != theirs.ino || ours.dev != theirs.dev);
 }
 
 int hub_check_fence(struct fs *fs, struct pawl_error *err)
@@ -466,6 +505,10 @@ int hub_check_fence(struct fs *fs, struct pawl_error *err)
 		if (rc < 0 && rc != -ENOENT)
 			return err_sys(err, -rc, "cannot look at '%s/LOCK'", fs->path);
 		fs->fenced = rc == -ENOENT || now.ino != fs->lock_stat.ino || now.dev != fs->lock_stat.dev;
+	}
+	if (!fs->fenced && is_elsewhere(fs)) {
+		fs->fenced = true;
+		return err_set(err, PAWL_EFENCED, "the hub '%s' was removed, moved or unmounted, or another is in its place: put it back, and restart the runtime", fs->path);
 	}
 	if (fs->fenced)
 		return err_set(err, PAWL_EFENCED, "this runtime no longer owns '%s' (LOCK was removed or replaced): restart it", fs->path);

@@ -282,6 +282,7 @@ int fs_read_spill(struct pawl_provider *p, const char *id, const char *name, cha
 
 int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_INSTANCE);
 	struct fs *fs = fs_of(p);
 	char from[PATH_SIZE], to[PATH_SIZE];
 	int rc = fs_check_id(id, err);
@@ -386,6 +387,7 @@ static int reject_leftovers(struct fs *fs, const char *id, struct pawl_error *er
  */
 int fs_revive(struct pawl_provider *p, const char *id, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_INSTANCE);
 	struct fs *fs = fs_of(p);
 	char from[PATH_SIZE], to[PATH_SIZE];
 	int rc = fs_check_id(id, err);
@@ -471,6 +473,7 @@ static int purge_checked(struct fs *fs, const struct gone *gone, size_t count, s
 
 int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_REMOVAL);
 	struct fs *fs = fs_of(p);
 	int rc = check_purge(fs, id, err);
 
@@ -479,6 +482,7 @@ int fs_purge(struct pawl_provider *p, const char *id, struct pawl_error *err)
 
 int fs_purge_all(struct pawl_provider *p, const char *const *ids, size_t count, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_REMOVAL);
 	struct fs *fs = fs_of(p);
 	struct gone gone[PAWL_PURGE_BATCH_MAX];
 	size_t n = 0;
@@ -521,6 +525,7 @@ static int write_note(struct fs *fs, const char *id, const char *name, const cha
 
 int fs_quarantine(struct pawl_provider *p, const char *id, const char *reason, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_INSTANCE);
 	int rc = fs_check_id(id, err);
 
 	if (rc < 0)
@@ -537,6 +542,7 @@ int fs_quarantine(struct pawl_provider *p, const char *id, const char *reason, s
 
 void fs_note(struct pawl_provider *p, const char *id, const char *text)
 {
+	IO_BECAUSE(IO_INSTANCE);
 	int rc = fs_check_id(id, NULL) == 0 ? write_note(fs_of(p), id, "PARKED", text, false) : 0;
 
 	if (rc < 0 && rc != -ENOENT && text) /* a start that was dropped has no directory before its first commit */

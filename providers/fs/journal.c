@@ -47,6 +47,7 @@ static int segment_fill(const struct os *os, int fd, uint64_t size)
 
 static int segment_create(struct journal *j, unsigned number, uint64_t size, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_SEGMENT);
 	char path[PATH_SIZE];
 
 	segment_path(path, number);
@@ -93,6 +94,7 @@ static unsigned journal_unused_number(const struct journal *j)
 
 static void segment_drop(struct journal *j, struct segment *s)
 {
+	IO_BECAUSE(IO_SEGMENT);
 	char path[PATH_SIZE];
 
 	segment_path(path, s->number);
@@ -263,6 +265,7 @@ void frame_finish(struct journal *j, struct buf *frame, size_t record_count)
 
 static int segment_write_header(const struct os *os, const struct segment *s, const struct journal *j, uint64_t checkpoint_lsn)
 {
+	IO_BECAUSE(IO_SEGMENT);
 	char block[FRAME_AREA] = HEADER_MAGIC;
 
 	put32(block + 8, JOURNAL_VERSION);

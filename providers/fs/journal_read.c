@@ -31,9 +31,11 @@ static enum header_verdict header_parse(const char *block, size_t len, const str
 
 	if (len < HEADER_SIZE || memcmp(block, zeros, HEADER_SIZE) == 0)
 		return HEADER_UNUSED;
-	if (memcmp(block, HEADER_MAGIC, 8) != 0 || get32(block + 8) != JOURNAL_VERSION || get64(block + 24) == 0)
+	if (memcmp(block, HEADER_MAGIC, 8) != 0 || get32(block + 12) != crc32c(crc32c(0, block, 12), block + 16, HEADER_SIZE - 16))
 		return HEADER_BAD;
-	if (get32(block + 12) != crc32c(crc32c(0, block, 12), block + 16, HEADER_SIZE - 16))
+	if (get32(block + 8) > JOURNAL_VERSION)
+		return HEADER_NEWER;
+	if (get32(block + 8) != JOURNAL_VERSION || get64(block + 24) == 0)
 		return HEADER_BAD;
 	if (memcmp(block + 48, j->hub_id, 16) != 0)
 		return HEADER_FOREIGN;
@@ -71,14 +73,19 @@ static int text_add_damage(struct journal_text *t, unsigned segment, uint64_t of
 	return 0;
 }
 
+static bool record_is_whole(const char *p, size_t left)
+{
+	size_t id_len = left < RECORD_HEAD ? 0 : get16(p + 2);
+
+	return left >= RECORD_HEAD && id_len <= left - RECORD_HEAD && get32(p + 24) == crc32c(crc32c(0, p, 24), p + RECORD_HEAD, id_len);
+}
+
 /* A record's head has a checksum of its own, so that also a damaged frame tells whose lines were in it. */
 static bool record_parse(const char *p, size_t left, const struct frame_head *h, uint64_t generation, struct journal_record *r, size_t *size)
 {
-	if (left < RECORD_HEAD || p[0] < RECORD_APPEND || p[0] > RECORD_PRUNE)
+	if (left < RECORD_HEAD || p[0] < RECORD_APPEND || p[0] > RECORD_PRUNE || !record_is_whole(p, left))
 		return false;
 	size_t id_len = get16(p + 2);
-	if (id_len > left - RECORD_HEAD || get32(p + 24) != crc32c(crc32c(0, p, 24), p + RECORD_HEAD, id_len))
-		return false;
 	*r = (struct journal_record){ .kind = (enum record_kind)(unsigned char)p[0], .flags = (unsigned char)p[1],
 		.execution = get64(p + 8), .offset = get64(p + 16), .lsn = h->lsn, .generation = generation,
 		.id = slice_make(p + RECORD_HEAD, id_len), .data = slice_make(p + RECORD_HEAD + id_len, get32(p + 4)) };
@@ -86,15 +93,18 @@ static bool record_parse(const char *p, size_t left, const struct frame_head *h,
 	return text_is_instance_id(r->id);
 }
 
-/* The frame's checksum was good, so the records are what was written; the checks are against a bug, not a disk. */
+/* The frame's checksum was good, so the records are what was written; the checks are against a bug, not a disk. Of a kind
+ * that is not known yet: a newer pawl had the hub, and what it meant is not damage. */
 static int frame_records(struct journal_text *t, const char *p, const struct frame_head *h, uint64_t generation)
 {
 	struct journal_record r;
 	size_t left = h->len, size;
 
 	for (uint32_t i = 0; i < h->records; i++) {
-		if (!record_parse(p, left, h, generation, &r, &size) || size > left)
+		if (!record_parse(p, left, h, generation, &r, &size) || size > left) {
+			t->newer |= record_is_whole(p, left) && (unsigned char)p[0] > RECORD_PRUNE;
 			return PAWL_ECORRUPT;
+		}
 		int rc = text_add_record(t, &r);
 		if (rc < 0)
 			return rc;
@@ -239,10 +249,10 @@ static int segment_read(struct journal *j, struct segment *s, struct journal_tex
 	memset(text + n, 0, (size_t)s->size - (size_t)n); /* it may have become shorter since it was opened */
 	s->last_lsn = s->generation = s->pos = s->checkpoint = s->frames = 0;
 	s->header = header_parse(text, (size_t)n, j, s);
-	if (s->header == HEADER_FOREIGN) {
-		t->foreign = true;
+	t->foreign |= s->header == HEADER_FOREIGN;
+	t->newer |= s->header == HEADER_NEWER;
+	if (s->header == HEADER_FOREIGN || s->header == HEADER_NEWER)
 		return 0;
-	}
 	if (s->header != HEADER_GOOD) {
 		/* Never used; or torn when the segment was taken again: then the frames of the earlier use are all there,
 		 * and replaying them changes nothing; or damaged later. In each case the first good frame tells the salt. */
@@ -354,6 +364,8 @@ int journal_read(struct journal *j, struct journal_text *t, struct pawl_error *e
 		if (rc < 0)
 			return rc == PAWL_ENOMEM ? err_nomem(err) : rc;
 	}
+	if (t->newer)
+		return err_set(err, PAWL_EUNSUPPORTED, "the journal has what only a newer pawl can read: run the pawl that wrote it; nothing was changed");
 	size_t block = 0;
 	for (unsigned i = 0; i < SEGMENTS_MAX; i++)
 		if (j->segments[i].state != SEGMENT_NONE && segment_tail(&j->segments[i], t->blocks[block++], t) < 0)

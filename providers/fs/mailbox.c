@@ -126,6 +126,7 @@ static void dropped_again(struct fs *fs, const struct letter *l)
 /* The instance may have been archived since: then the directory was moved with all in it, and nobody looks there. */
 void fs_ack(struct pawl_provider *p, void *token)
 {
+	IO_BECAUSE(IO_MESSAGE);
 	struct fs *fs = fs_of(p);
 	struct letter *l = token;
 	char path[PATH_SIZE];
@@ -181,6 +182,7 @@ static void unreserve_start(struct fs *fs, const struct letter *l)
 
 void fs_reject(struct pawl_provider *p, void *token, const char *why)
 {
+	IO_BECAUSE(IO_MESSAGE);
 	struct fs *fs = fs_of(p);
 	struct letter *l = token;
 
@@ -394,7 +396,9 @@ static int on_notice(void *arg, int number, uint32_t mask, const char *name)
 
 	if (queue_notice(fs, number, mask))
 		return 0;
-	if (number == m->control_number)
+	if (number == m->hub_number && number >= 0)
+		m->look_all = true;
+	else if (number == m->control_number)
 		m->look_control = true;
 	else if (number == m->inbox_number)
 		m->look_inbox = true;
@@ -452,6 +456,7 @@ static void look_for_more(struct mailbox *m)
 
 int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, struct pawl_message *m), void *arg, int64_t *again_ms, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_MESSAGE);
 	struct fs *fs = fs_of(p);
 	struct mailbox *m = fs->mailbox;
 	struct look_each look = { fs, err };
@@ -473,6 +478,8 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 	m->arg = arg;
 	m->again_ms = -1;
 	m->look_failed = false;
+	if (all && hub_check_fence(fs, err) == PAWL_EFENCED)
+		return PAWL_EFENCED;
 	/* Starts first: what was sent or dropped for an instance right after its start must find it. */
 	int rc = all ? fs_scan(p, false, look_id, &look, err) : map_each(&m->noticed, look_noticed, &look);
 	if (rc >= 0 && (all || m->look_control)) {
@@ -615,6 +622,8 @@ int mailbox_open(struct fs *fs, struct pawl_error *err)
 	if (m->watch < 0)
 		return err_sys(err, -m->watch, "cannot make an inotify instance (raise fs.inotify.max_user_instances)");
 	check_leases(fs);
+	/* without it, it is noticed by the next commit or rescan that the hub is gone */
+	m->hub_number = fs->os->watch_add(fs->os->self, m->watch, fs->hub, ".", OS_WATCH_GONE);
 	int rc = mailbox_watch(fs, "instances", OS_WATCH_MOVED_TO, &m->instances_number, err);
 	if (rc == 0)
 		rc = mailbox_watch(fs, "control", OS_WATCH_MOVED_TO, &m->control_number, err);

@@ -29,7 +29,7 @@ struct attended {
 };
 
 struct mailbox {
-	int watch, instances_number, control_number, inbox_number;
+	int watch, hub_number, instances_number, control_number, inbox_number;
 	struct map letters;   /* "dir/name" -> struct letter */
 	struct map looks;     /* "dir/name" -> struct look */
 	struct map attended;  /* instance id -> struct attended */

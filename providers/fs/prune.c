@@ -175,6 +175,7 @@ int prune_rest(struct fs *fs, const char *id, uint64_t keep_from, bool newer, st
 int fs_prune(struct pawl_provider *p, const struct pawl_prune *prunes, size_t count,
              bool (*drop)(void *arg, const struct pawl_prune *prune, const char *file), void *arg, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_REMOVAL);
 	struct fs *fs = fs_of(p);
 	struct gone gone[PAWL_PURGE_BATCH_MAX];
 	struct pruning u;

@@ -371,6 +371,7 @@ int queue_prepare(struct fs *fs, struct pawl_error *err)
 
 void queue_open(struct fs *fs)
 {
+	IO_BECAUSE(IO_QUEUE);
 	struct pawl_error err = { 0 };
 
 	if (queue_prepare(fs, &err) < 0)

@@ -74,6 +74,7 @@ static int make_room(struct fs *fs, int dir)
 
 int fs_bury(struct pawl_provider *p, const struct pawl_dead_letter *letter, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_QUEUE);
 	struct fs *fs = fs_of(p);
 	char name[256];
 	int rc = work_check_letter(letter->id, err);
@@ -159,6 +160,7 @@ int fs_each_dead(struct pawl_provider *p, int (*each)(void *arg, const struct pa
 
 int fs_unbury(struct pawl_provider *p, const char *id, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_QUEUE);
 	struct fs *fs = fs_of(p);
 	char name[256];
 	int rc = work_check_letter(id, err);

@@ -366,6 +366,7 @@ static int look(struct look *l, bool done, int (*each)(void *arg, const struct p
 int fs_each_work(struct pawl_provider *p, bool done, bool (*wanted)(void *arg, const char *id),
                  int (*each)(void *arg, const struct pawl_work_status *status), void *arg, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_QUEUE);
 	struct fs *fs = fs_of(p);
 	struct look l = { .fs = fs, .wanted = wanted };
 	int rc = queue_get(fs, &l.q, err);

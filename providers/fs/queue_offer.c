@@ -47,6 +47,7 @@ static int clear_attempt(struct fs *fs, int dir)
 
 static int write_files(struct fs *fs, int dir, const struct pawl_work_item *item)
 {
+	IO_BECAUSE(IO_WORK);
 	struct buf made = BUF_INIT;
 	int rc = clear_attempt(fs, dir);
 
@@ -114,6 +115,7 @@ static void remember_offer(struct queue *q, const struct pawl_work_item *item, c
 
 int fs_offer(struct pawl_provider *p, const struct pawl_work_item *item, char *id_out, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_QUEUE);
 	struct fs *fs = fs_of(p);
 	struct work_target target;
 	struct item_id id;
@@ -185,6 +187,7 @@ static int unlink_item(struct fs *fs, const struct item_id *id, const struct fac
 
 int fs_release(struct pawl_provider *p, const char *id, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_QUEUE);
 	struct fs *fs = fs_of(p);
 	struct item_id it;
 	int rc = item_id_parse(id, &it, err);
@@ -218,6 +221,7 @@ static int find_target(struct fs *fs, const struct item_id *it, const struct fac
 
 int fs_cancel_work(struct pawl_provider *p, const char *id, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_QUEUE);
 	struct fs *fs = fs_of(p);
 	struct work_target target;
 	struct item_id it;

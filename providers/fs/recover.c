@@ -547,6 +547,7 @@ static int recover(struct fs *fs, struct pawl_error *err)
 
 int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_OWNER);
 	struct fs *fs = fs_of(p);
 
 	if (fs->options.read_only)

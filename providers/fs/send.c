@@ -138,6 +138,7 @@ static int send_start_again(struct fs *fs, const struct pawl_message *m, const s
 
 int fs_send(struct pawl_provider *p, const struct pawl_message *m, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_MESSAGE);
 	struct fs *fs = fs_of(p);
 	struct buf text = BUF_INIT;
 	char id[17];

@@ -45,6 +45,7 @@ bool trash_is_there(const struct fs *fs)
 
 int trash_hide(struct fs *fs, const char *path)
 {
+	IO_BECAUSE(IO_REMOVAL);
 	char to[64];
 	int rc = -EEXIST;
 
@@ -65,6 +66,7 @@ int trash_hide(struct fs *fs, const char *path)
 
 static int trash_run(struct pawl_job *job)
 {
+	IO_BECAUSE(IO_REMOVAL);
 	struct trash_job *t = (struct trash_job *)job;
 	struct fs *fs = t->fs;
 	unsigned left = TRASH_SLICE;

@@ -13,7 +13,8 @@
 	P(PLUGINS, plugins) \
 	P(DOCTOR, doctor) \
 	P(FSCK, fsck) \
-	P(TOOLS, tools)
+	P(TOOLS, tools) \
+	P(METRICS, metrics)
 
 #ifndef PAWL_WITH_FS
 #define PAWL_WITH_FS 1
@@ -35,6 +36,9 @@
 #endif
 #ifndef PAWL_WITH_TOOLS
 #define PAWL_WITH_TOOLS 1
+#endif
+#ifndef PAWL_WITH_METRICS
+#define PAWL_WITH_METRICS 1
 #endif
 
 #define PAWL_WITH_CORE 1 /* what every build has */

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/parts.h"
+#include "base/parts.h"
 #include "os/os.h"
 #include "runtime/config.h"
 #include <pawl/pawl.h>
@@ -54,6 +55,7 @@ enum cli_opt {
 	OPT_TO, OPT_STEP,
 	OPT_REPAIR,
 	OPT_DIR,
+	OPT_IO,
 	OPT_COUNT
 };
 
@@ -177,5 +179,8 @@ static inline int cli_watch_ids(struct cli *c, char **ids, int count, int64_t ti
 /* cli_start.c: a start was sent: until it is taken, and what --wait and --follow ask for. before: the execution that was there. */
 int cli_start_sent(struct cli *c, const char *type, char *id, uint64_t before, int64_t timeout_ms) PAWL_MUST_USE;
 int cli_show_version(struct cli *c);
+#if PAWL_WITH_METRICS
+int cli_show_io(struct cli *c) PAWL_MUST_USE; /* cli_metrics.c: status --io */
+#endif
 
 #endif

@@ -162,8 +162,15 @@ static int print_record(struct cli *c, const struct cli_instance *i)
 static int status(struct cli *c)
 {
 	struct cli_instance i;
-	int rc = cli_check_ids(c);
+	int rc;
 
+#if PAWL_WITH_METRICS
+	if (c->opt[OPT_IO])
+		return c->arg_count ? cli_usage(c, "--io is about the hub: it takes no ID") : cli_show_io(c);
+#endif
+	if (!c->arg_count)
+		return cli_usage(c, "which instance? `%s list` shows them", c->program);
+	rc = cli_check_ids(c);
 	if (rc == 0)
 		rc = cli_open(c, CLI_READ);
 	if (rc < 0)
@@ -177,12 +184,18 @@ static int status(struct cli *c)
 
 static const struct cli_option options_status[] = {
 	{ OPT_INPUT, 'i', "input", NULL, "its input, too" },
+#if PAWL_WITH_METRICS
+	{ OPT_IO, 0, "io", NULL, "of the runtime: what it has written so far, and why; and how worn the medium is" },
+#endif
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_status = {
-	"status", "show what an instance does now", "ID [--input]",
+	"status", "show what an instance does now", "ID [--input] | --io",
 	"What it waits for, when its timers are due, which attempt of an activity comes next and why the last one failed, why it "
-	"is parked or damaged, its output or error when it ended.",
-	options_status, 1, 1, status,
+	"is parked or damaged, its output or error when it ended.\n"
+	"With --io: bytes, syncs and names (made, renamed, removed) that the runtime has written since its start, by cause; what the kernel says was "
+	"written to the device, by all programs; and what the medium says of its wear. Nothing is written for it, and the runtime is not woken; only "
+	"its own user and root may look.",
+	options_status, 0, 1, status,
 };

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "history/payload.h"
+#include "os/clock_state.h"
 #include <stdlib.h>
 
 #define SUMMARY_WAITS_MAX 3
@@ -150,11 +151,20 @@ bool instance_due(const struct cli *c, const struct open_item *item, int64_t *le
 		return false;
 	*at_ns = item->has_due ? item->due.at_ns : item->until_ns;
 	*left_ms = (*at_ns - c->now_ns) / 1000000;
+	if (item->has_due && item->delay_ms > 0 && *left_ms > item->delay_ms)
+		*left_ms = item->delay_ms; /* of another boot: never more than all of it */
 	if (item->has_due && item->due.boot.data && slice_is(item->due.boot, c->boot)) {
 		*left_ms = item->due.boot_ms - c->boot_ms;
 		*at_ns = c->now_ns + *left_ms * 1000000;
 	}
 	return true;
+}
+
+bool instance_waits_for_clock(const struct cli *c, const struct open_item *item)
+{
+	bool by_boot = item->has_due && item->due.boot.data && slice_is(item->due.boot, c->boot);
+
+	return (item->has_due || item->fields & FIELD_UNTIL) && !by_boot && !os_clock_is_set(c->now_ns);
 }
 
 void instance_status_version(const struct cli_instance *i, char *out)
@@ -231,6 +241,8 @@ void instance_describe_item(struct cli *c, const struct cli_instance *i, const s
 		buf_addf(out, ", %s left", left);
 	else if (item->type != EVENT_ChildScheduled && due)
 		buf_addf(out, left_ms > 0 ? " in %s" : " due", left);
+	if (instance_waits_for_clock(c, item))
+		buf_adds(out, item->has_due ? " at most, or when the wall clock is set" : " (the wall clock is not set)");
 	if (item->fields & FIELD_INSTANCE) {
 		buf_adds(out, item->type == EVENT_ChildScheduled ? " as " : " of ");
 		(void)item_instance(item, out);
@@ -331,6 +343,7 @@ static void json_item(struct cli *c, const struct cli_instance *i, const struct 
 	if (instance_due(c, item, &left_ms, &at_ns)) {
 		out_add_time(out, "due", at_ns);
 		json_add_member_i64(out, "due_in_ms", left_ms);
+		out_add_flag(out, "waits_for_clock", instance_waits_for_clock(c, item));
 	}
 	out_add_text(out, "last_error", item->last_error);
 	if (item->type == EVENT_ActivityScheduled)

@@ -24,6 +24,8 @@ int instance_fold(struct cli *c, struct cli_instance *i) PAWL_MUST_USE;
 void instance_release(struct cli_instance *i);
 /* "EXECUTION.NUMBER": higher each time that it has set its status. */
 #define INSTANCE_STATUS_VERSION_SIZE 48
+/* Is it due by the wall clock, and that is not set? */
+bool instance_waits_for_clock(const struct cli *c, const struct open_item *item);
 void instance_status_version(const struct cli_instance *i, char *out);
 const char *instance_status(const struct cli_instance *i); /* "Running" ..., "Damaged" */
 bool instance_is_ended(const struct cli_instance *i);

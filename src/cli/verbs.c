@@ -35,6 +35,7 @@
 	V(TOOLS, import) \
 	V(FSCK, fsck) \
 	V(DOCTOR, doctor) \
+	V(METRICS, metrics) \
 	V(CORE, version) \
 	V(CORE, help)
 

@@ -1,9 +1,9 @@
 /* clock.c - is the wall clock right, does it survive a power cut, what has it been before? */
 #include "doctor/doctor.h"
 #include "base/text.h"
+#include "os/clock_state.h"
 
 #define SECOND_NS 1000000000
-#define YEAR_2020_NS (1577836800LL * SECOND_NS)
 #define BACK_NS (10LL * SECOND_NS)
 
 static int is_rtc(void *arg, const char *name)
@@ -23,16 +23,39 @@ static bool has_rtc(const struct doctor *d)
 }
 
 /* The hub's files know of a later time than now: the clock went back, as it does without a battery. */
+struct newest {
+	const struct doctor *d;
+	int64_t ns;
+};
+
+static void look_at_time(struct newest *n, const char *path)
+{
+	struct os_stat st;
+
+	if (n->d->os->stat(n->d->os->self, n->d->dir, path, &st) >= 0 && st.mtime_ns > n->ns)
+		n->ns = st.mtime_ns;
+}
+
+static int look_at_segment(void *arg, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "journal/%.100s", name);
+	look_at_time(arg, path);
+	return 0;
+}
+
 static int64_t time_of_hub(const struct doctor *d)
 {
-	static const char *const names[] = { "FORMAT", "LOCK", "journal", "instances" };
-	struct os_stat st;
-	int64_t newest = 0;
+	static const char *const names[] = { "FORMAT", "LOCK", "CLOCK", "journal", "instances", "archive" };
+	struct newest n = { d, 0 };
 
-	for (size_t i = 0; d->is_hub_dir && d->dir >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
-		if (d->os->stat(d->os->self, d->dir, names[i], &st) >= 0 && st.mtime_ns > newest)
-			newest = st.mtime_ns;
-	return newest;
+	if (!d->is_hub_dir || d->dir < 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		look_at_time(&n, names[i]);
+	(void)d->os->list(d->os->self, d->dir, "journal", look_at_segment, &n);
+	return n.ns;
 }
 
 static void look_at_wall(struct doctor *d)
@@ -46,7 +69,7 @@ static void look_at_wall(struct doctor *d)
 	struct doctor_finding *f = doctor_add(d, DOCTOR_CLOCKS, "wall clock", DOCTOR_OK, "%.19sZ, %s, %s", text,
 		sync > 0 ? "synchronised" : sync == 0 ? "not synchronised" : "whether synchronised cannot be told",
 			rtc ? "a real-time clock" : "no real-time clock");
-	if (now < YEAR_2020_NS)
+	if (!os_clock_is_set(now))
 		doctor_advise(f, DOCTOR_WARNING, "it is not set: calendar times (pawl_sleep_until, start --at) are "
 			"wrong until it is; run an NTP client, or keep the time of the last stop");
 	else if (now + BACK_NS < time_of_hub(d))

@@ -6,7 +6,8 @@
  * which the caller fills. Nothing here writes but files.c and flush.c, in a scratch place in the hub's directory that
  * is gone when they return.
  *
- *	storage.c   the file system, its mount options, the medium under it (mount.c, medium.c), space
+ *	storage.c   the file system, its mount options, the medium under it (os/mount.h, medium.c), space
+ *	wear.c      how worn the medium says it is, and what was written to it
  *	flush.c     how long a flush takes, and whether that can be true
  *	files.c     leases, locks, renames, notification: what pawl is built on, tried
  *	kernel.c    limits of the kernel and the process, /proc
@@ -18,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "os/mount.h"
 #include "os/os.h"
 #include "runtime/config.h"
 #include <pawl/provider.h>
@@ -53,13 +55,6 @@ enum doctor_medium_kind {
 };
 
 /* What the hub's directory is on. */
-struct doctor_mount {
-	bool known;
-	char device[24];   /* "8:2" */
-	char type[32], source[128];
-	char options[DOCTOR_PATH_SIZE]; /* of the mount and of the file system, with commas */
-};
-
 struct doctor_medium {
 	enum doctor_medium_kind kind;
 	char name[64];     /* "sda2" */
@@ -82,7 +77,7 @@ struct doctor {
 	int32_t runtime;           /* pid of the live runtime, 0 = none */
 	uint64_t instances;        /* live ones, once the hub was looked at */
 	struct os_fs_info fs;
-	struct doctor_mount mount;
+	struct os_mount mount;
 	struct doctor_medium medium;
 
 	struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
@@ -116,6 +111,7 @@ const char *doctor_read_process(const struct doctor *d, const char *name, char *
 bool doctor_field(const char *text, const char *name, char *out, size_t size);
 
 void doctor_storage(struct doctor *d);
+void doctor_wear(struct doctor *d);
 void doctor_flush(struct doctor *d);
 void doctor_files(struct doctor *d);
 void doctor_kernel(struct doctor *d);
@@ -123,10 +119,25 @@ void doctor_clocks(struct doctor *d);
 void doctor_hub(struct doctor *d);
 void doctor_space(struct doctor *d);
 
-void mount_find(const struct doctor *d, struct doctor_mount *m);
-/* Is "NAME", or "NAME=..." when name ends with '=', among the options? value (may be NULL) gets what stands behind '='. */
-bool mount_has(const struct doctor_mount *m, const char *name, char *value, size_t size);
-void medium_find(const struct doctor *d, const struct doctor_mount *mount, struct doctor_medium *medium);
+void medium_find(const struct doctor *d, const struct os_mount *mount, struct doctor_medium *medium);
 const char *medium_kind_name(enum doctor_medium_kind kind);
+/* Where /sys has the device of the file system, or (lowest) what lies under it; false when it has none. */
+bool medium_directory(const struct doctor *d, const struct os_mount *mount, bool lowest, char *base, size_t size);
+/* What `name` of the disk says, "" when nothing: for a partition it stands in the directory above. */
+void medium_read(const struct doctor *d, const char *base, const char *name, char *out, size_t size);
+
+/* What the kernel and the medium say of its wear; what they do not say is 0. */
+struct doctor_wear {
+	bool counted;
+	uint64_t written_bytes, flushes; /* since boot, of this file system's device: by all programs */
+	uint64_t life_bytes;       /* written in the life of the file system (ext4, f2fs) */
+	unsigned life_a, life_b;   /* eMMC, of its two kinds of memory: 1 is up to 10 % used ... 10 up to 100 %, 11 more */
+	unsigned pre_eol;          /* eMMC: 1 normal, 2 80 % of the spare blocks are used, 3 90 % */
+	bool is_ubi;
+	uint64_t erases_max, bad_blocks; /* UBI: of the block erased most often */
+};
+void wear_find(const struct doctor *d, struct doctor_wear *wear);
+/* What to do about it, NULL when nothing; *verdict gets worse with it. */
+const char *wear_advice(const struct doctor_wear *wear, enum doctor_verdict *verdict);
 
 #endif

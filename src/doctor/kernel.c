@@ -131,7 +131,7 @@ static void look_at_umask(struct doctor *d)
 
 static bool hides_pids(const struct doctor *d)
 {
-	struct doctor_mount m = { .known = false };
+	struct os_mount m = { .known = false };
 	char *text = doctor_read_text(d, "/proc/self/mountinfo");
 	bool hides = false;
 

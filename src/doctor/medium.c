@@ -13,8 +13,7 @@ const char *medium_kind_name(enum doctor_medium_kind kind)
 	return names[kind];
 }
 
-/* What `name` of the disk says: for a partition it stands in the directory above. */
-static void read_of_disk(const struct doctor *d, const char *base, const char *name, char *out, size_t size)
+void medium_read(const struct doctor *d, const char *base, const char *name, char *out, size_t size)
 {
 	char path[DOCTOR_PATH_SIZE], part[8];
 
@@ -44,7 +43,7 @@ static void descend(const struct doctor *d, char *base, size_t size)
 	}
 }
 
-static void find_name(const struct doctor *d, const char *base, const struct doctor_mount *mount, char *out,
+static void find_name(const struct doctor *d, const char *base, const struct os_mount *mount, char *out,
 	size_t size)
 {
 	static const char key[] = "DEVNAME=";
@@ -92,7 +91,7 @@ static enum doctor_medium_kind find_kind(const struct doctor *d, const char *bas
 		return MEDIUM_FILE;
 	if (is_virtual(m->name, m->model))
 		return MEDIUM_VIRTUAL;
-	read_of_disk(d, base, "queue/rotational", rotates, sizeof(rotates));
+	medium_read(d, base, "queue/rotational", rotates, sizeof(rotates));
 	return rotates[0] == '1' ? MEDIUM_DISK : rotates[0] == '0' ? MEDIUM_SSD : MEDIUM_UNKNOWN;
 }
 
@@ -100,10 +99,10 @@ static void find_model(const struct doctor *d, const char *base, struct doctor_m
 {
 	char vendor[24];
 
-	read_of_disk(d, base, "device/model", m->model, sizeof(m->model));
+	medium_read(d, base, "device/model", m->model, sizeof(m->model));
 	if (!m->model[0])
-		read_of_disk(d, base, "device/name", m->model, sizeof(m->model)); /* of cards */
-	read_of_disk(d, base, "device/vendor", vendor, sizeof(vendor));
+		medium_read(d, base, "device/name", m->model, sizeof(m->model)); /* of cards */
+	medium_read(d, base, "device/vendor", vendor, sizeof(vendor));
 	/* SATA disks have "ATA" for a vendor, and virtio a number */
 	if (m->model[0] && vendor[0] && strcmp(vendor, "ATA") != 0 && !begins(vendor, "0x")) {
 		char model[sizeof(m->model)];
@@ -112,29 +111,38 @@ static void find_model(const struct doctor *d, const char *base, struct doctor_m
 	}
 }
 
-void medium_find(const struct doctor *d, const struct doctor_mount *mount, struct doctor_medium *m)
+bool medium_directory(const struct doctor *d, const struct os_mount *mount, bool lowest, char *base, size_t size)
+{
+	const char *slash = strrchr(mount->source, '/');
+
+	if (!mount->known)
+		return false;
+	/* btrfs and others have a number that no device has */
+	if (!begins(mount->device, "0:"))
+		snprintf(base, size, "/sys/dev/block/%s", mount->device);
+	else if (begins(mount->source, "/dev/"))
+		snprintf(base, size, "/sys/class/block/%s", slash + 1);
+	else
+		return false;
+	if (lowest)
+		descend(d, base, size);
+	return true;
+}
+
+void medium_find(const struct doctor *d, const struct os_mount *mount, struct doctor_medium *m)
 {
 	char base[256], cache[32];
-	const char *slash = strrchr(mount->source, '/');
 
 	*m = (struct doctor_medium){ .write_back = -1 };
 	if (d->fs.kind == OS_FS_TMPFS)
 		m->kind = MEDIUM_MEMORY;
 	else if (strcmp(mount->type, "ubifs") == 0 || strcmp(mount->type, "jffs2") == 0)
 		m->kind = MEDIUM_RAW_FLASH;
-	if (m->kind != MEDIUM_UNKNOWN || !mount->known)
+	if (m->kind != MEDIUM_UNKNOWN || !medium_directory(d, mount, true, base, sizeof(base)))
 		return;
-	/* btrfs and others have a number that no device has */
-	if (!begins(mount->device, "0:"))
-		snprintf(base, sizeof(base), "/sys/dev/block/%s", mount->device);
-	else if (begins(mount->source, "/dev/"))
-		snprintf(base, sizeof(base), "/sys/class/block/%s", slash + 1);
-	else
-		return;
-	descend(d, base, sizeof(base));
 	find_name(d, base, mount, m->name, sizeof(m->name));
 	find_model(d, base, m);
 	m->kind = find_kind(d, base, m);
-	read_of_disk(d, base, "queue/write_cache", cache, sizeof(cache));
+	medium_read(d, base, "queue/write_cache", cache, sizeof(cache));
 	m->write_back = strcmp(cache, "write back") == 0 ? 1 : cache[0] ? 0 : -1;
 }

@@ -12,6 +12,12 @@ static bool is_fs(const struct doctor *d, const char *type)
 
 static void judge_kind(const struct doctor *d, struct doctor_finding *f)
 {
+	char why[256];
+	enum os_lasting lasts = os_mount_lasts(d->os, d->dir, &d->mount, why, sizeof(why));
+
+	if (lasts == OS_VOLATILE && d->fs.kind != OS_FS_TMPFS)
+		doctor_advise(f, d->config->allow_volatile ? DOCTOR_WARNING : DOCTOR_PROBLEM,
+			"this is %.100s, which forgets everything at power off: move the hub, or set allow_volatile: true", why);
 	switch (d->fs.kind) {
 	case OS_FS_TMPFS:
 		doctor_advise(f, d->config->allow_volatile ? DOCTOR_WARNING : DOCTOR_PROBLEM,
@@ -46,7 +52,7 @@ static void judge_kind(const struct doctor *d, struct doctor_finding *f)
 
 static void look_at_kind(struct doctor *d)
 {
-	const struct doctor_mount *m = &d->mount;
+	const struct os_mount *m = &d->mount;
 	struct doctor_finding *f = doctor_add(d, DOCTOR_STORAGE, "file system", DOCTOR_OK, "%s%s%s", m->known ?
 		m->type : d->fs.name,
 		m->known ? " on " : "", m->source);
@@ -86,7 +92,7 @@ static const struct mount_rule {
 
 static void look_at_options(struct doctor *d)
 {
-	const struct doctor_mount *m = &d->mount;
+	const struct os_mount *m = &d->mount;
 	char value[32];
 
 	if (!m->known) {
@@ -97,11 +103,11 @@ static void look_at_options(struct doctor *d)
 	struct doctor_finding *f = doctor_add(d, DOCTOR_STORAGE, "mount options", DOCTOR_OK, "%.200s", m->options);
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		const struct mount_rule *r = &rules[i];
-		if (mount_has(m, r->option, value, sizeof(value)) && (!r->value || strcmp(value, r->value) == 0) &&
+		if (os_mount_has(m, r->option, value, sizeof(value)) && (!r->value || strcmp(value, r->value) == 0) &&
 			(!r->fs || is_fs(d, r->fs)))
 			doctor_advise(f, r->verdict, "%s%s: %s", r->option, r->value ? r->value : "", r->advice);
 	}
-	if (f->verdict == DOCTOR_OK && d->medium.kind != MEDIUM_MEMORY && !mount_has(m, "noatime", NULL, 0))
+	if (f->verdict == DOCTOR_OK && d->medium.kind != MEDIUM_MEMORY && !os_mount_has(m, "noatime", NULL, 0))
 		doctor_advise(f, DOCTOR_OK, "noatime saves some writes to the medium");
 }
 
@@ -201,11 +207,12 @@ void doctor_storage(struct doctor *d)
 		(void)doctor_add(d, DOCTOR_STORAGE, "file system", DOCTOR_NOTE, "cannot tell: %s", strerror(-rc));
 		d->fs = (struct os_fs_info){ .kind = OS_FS_OTHER };
 	}
-	mount_find(d, &d->mount);
+	os_mount_find(d->os, d->dir, &d->mount);
 	medium_find(d, &d->mount, &d->medium);
 	if (rc >= 0)
 		look_at_kind(d);
 	look_at_options(d);
 	look_at_medium(d);
+	doctor_wear(d);
 	doctor_space(d);
 }

@@ -9,6 +9,7 @@
 #endif
 
 #include <os/beneath.h>
+#include <os/io.h>
 #include <os/os.h>
 
 #include <dirent.h>
@@ -44,6 +45,15 @@ _Static_assert(sizeof(off_t) == 8, "build with -D_FILE_OFFSET_BITS=64");
 static int neg(int r)
 {
 	return r < 0 ? -errno : r;
+}
+
+/* Of a call that is counted when it has worked. */
+static int counted(enum io_kind kind, int r)
+{
+	if (r < 0)
+		return -errno;
+	io_count(kind, 1);
+	return r;
 }
 
 /* files */
@@ -111,7 +121,10 @@ static int linux_open(void *self, int dir, const char *path, int flags, unsigned
 	int fd = beneath_open(dir, path, open_flags(flags), (mode_t)mode, is_stepwise(self));
 
 	struct stat s;
-	if (fd < 0 || !(flags & OS_CREATE) || !(mode & umask_now()))
+	if (fd < 0 || !(flags & OS_CREATE))
+		return fd;
+	io_count(IO_NAMES, 1);
+	if (!(mode & umask_now()))
 		return fd;
 	if (flags & OS_EXCL || (fstat(fd, &s) == 0 && s.st_size == 0 && s.st_uid == geteuid() && S_ISREG(s.st_mode)))
 		(void)fchmod(fd, (mode_t)mode);
@@ -160,6 +173,7 @@ static ssize_t linux_pwrite(void *self, int fd, const void *data, size_t len, ui
 			return -errno;
 		if (!n)
 			return -EIO;
+		io_count(IO_BYTES, (uint64_t)n);
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
@@ -193,7 +207,7 @@ static int linux_sync_data(void *self, int fd)
 
 	(void)self;
 	RETRY(r, fdatasync(fd));
-	return neg(r);
+	return counted(IO_SYNCS, r);
 }
 
 static int linux_sync(void *self, int fd)
@@ -202,7 +216,7 @@ static int linux_sync(void *self, int fd)
 
 	(void)self;
 	RETRY(r, fsync(fd));
-	return neg(r);
+	return counted(IO_SYNCS, r);
 }
 
 static int linux_sync_fs(void *self, int fd)
@@ -211,7 +225,7 @@ static int linux_sync_fs(void *self, int fd)
 
 	(void)self;
 	RETRY(r, syncfs(fd));
-	return neg(r);
+	return counted(IO_SYNCS, r);
 }
 
 static int64_t ns_of(const struct timespec *t)
@@ -252,11 +266,14 @@ static int linux_stat_fd(void *self, int fd, struct os_stat *st)
 }
 
 /* An operation on a name: in the directory that it is in, which is held meanwhile. */
-#define AT(b, r, self, at_dir, path, call)                                  \
+#define AT(b, r, self, at_dir, path, call) AT_AS(neg(call), b, r, self, at_dir, path)
+/* One that changes a name. */
+#define AT_NAME(b, r, self, at_dir, path, call) AT_AS(counted(IO_NAMES, call), b, r, self, at_dir, path)
+#define AT_AS(result, b, r, self, at_dir, path)                             \
 	do {                                                                \
 		(r) = beneath_parent(&(b), at_dir, path, is_stepwise(self)); \
 		if ((r) == 0) {                                             \
-			(r) = neg(call);                                    \
+			(r) = result;                                       \
 			beneath_done(&(b));                                 \
 		}                                                           \
 	} while (0)
@@ -280,7 +297,7 @@ static int linux_rename(void *self, int from_dir, const char *from, int to_dir, 
 
 	if (r < 0)
 		return r;
-	AT(b, r, self, to_dir, to, renameat(a.dir, a.name, b.dir, b.name));
+	AT_NAME(b, r, self, to_dir, to, renameat(a.dir, a.name, b.dir, b.name));
 	beneath_done(&a);
 	return r;
 }
@@ -290,7 +307,7 @@ static int linux_unlink(void *self, int dir, const char *path)
 	struct beneath b;
 	int r;
 
-	AT(b, r, self, dir, path, unlinkat(b.dir, b.name, 0));
+	AT_NAME(b, r, self, dir, path, unlinkat(b.dir, b.name, 0));
 	return r;
 }
 
@@ -315,7 +332,7 @@ static int linux_mkdir(void *self, int dir, const char *path, unsigned mode)
 
 	if (r < 0)
 		return r;
-	r = neg(mkdirat(b.dir, b.name, (mode_t)mode));
+	r = counted(IO_NAMES, mkdirat(b.dir, b.name, (mode_t)mode));
 	if (r == 0 && mode & umask_now())
 		r = widen_dir(b.dir, b.name, (mode_t)mode);
 	beneath_done(&b);
@@ -327,7 +344,7 @@ static int linux_rmdir(void *self, int dir, const char *path)
 	struct beneath b;
 	int r;
 
-	AT(b, r, self, dir, path, unlinkat(b.dir, b.name, AT_REMOVEDIR));
+	AT_NAME(b, r, self, dir, path, unlinkat(b.dir, b.name, AT_REMOVEDIR));
 	return r;
 }
 
@@ -371,7 +388,7 @@ static int linux_symlink(void *self, const char *target, int dir, const char *pa
 	struct beneath b;
 	int r;
 
-	AT(b, r, self, dir, path, symlinkat(target, b.dir, b.name));
+	AT_NAME(b, r, self, dir, path, symlinkat(target, b.dir, b.name));
 	return r;
 }
 

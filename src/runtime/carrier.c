@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "history/history.h"
 #include "history/payload.h"
+#include "os/io.h"
 #include "shim/shim.h"
 #include <pawl/pawl.h>
 #include <errno.h>
@@ -486,6 +487,7 @@ static int write_temp(const struct os *os, int dir, struct slice text)
 
 static int replace(const struct os *os, int dir, struct slice text)
 {
+	IO_BECAUSE(IO_WORK);
 	int r = write_temp(os, dir, text);
 
 	if (r == 0)

@@ -8,12 +8,14 @@
  *	answered, canceled or ended   -> whatever ran or was armed is stopped
  *
  * Clocks (I9). A delay counts on CLOCK_BOOTTIME in the boot it was made in. In a later boot nobody knows how long the
- * device was off; timers.after_reboot decides: `wall` trusts the difference of the wall clocks, but never more than the
- * whole delay and never less than nothing; `restart` waits the whole delay anew; `fire` fires at once. Timers of the wall
- * kind, and calendar times, are looked at again whenever the wall clock is set.
+ * device was off; timers.after_reboot decides: `wall` trusts the difference of the wall clocks, put right by what is known of
+ * how they were set (wall.h), but never more than the whole delay and never less than nothing; `restart` waits the whole
+ * delay anew; `fire` fires at once. Timers of the wall kind, and calendar times, are looked at again whenever the wall clock
+ * is set. A delay that began before the clock was ever set, and goes on after that, has no difference: it begins anew.
  */
 #include "runtime/runtime.h"
 #include "base/error.h"
+#include "os/clock_state.h"
 #include <stdlib.h>
 
 #define FULL_WAIT_MS 10000
@@ -70,6 +72,26 @@ void effect_note_clear(struct pawl_runtime *rt, struct effect *e)
 
 /* ---- when ---- */
 
+static int64_t begun_boot_ms(const struct open_item *item)
+{
+	return item->due.boot_ms - (item->delay_ms > 0 ? item->delay_ms : 0);
+}
+
+/* Of a delay of another boot. */
+static int64_t wall_left_ms(const struct pawl_runtime *rt, const struct open_item *item, int64_t now_ns, bool *wall)
+{
+	int64_t shift_ms = wall_shift_ms(rt, item->due.boot, begun_boot_ms(item));
+	int64_t begun_ms = item->due.at_ns / 1000000 - item->delay_ms + shift_ms;
+
+	*wall = true;
+	if (begun_ms < OS_CLOCK_SET_NS / 1000000 && os_clock_is_set(now_ns)) {
+		*wall = false;
+		return item->delay_ms;
+	}
+	int64_t left = (item->due.at_ns - now_ns + 999999) / 1000000 + shift_ms;
+	return left > item->delay_ms ? item->delay_ms : left;
+}
+
 static int64_t delay_left_ms(const struct pawl_runtime *rt, const struct open_item *item, bool *wall)
 {
 	int64_t now = rt->os->real_ns(rt->os->self);
@@ -85,9 +107,7 @@ static int64_t delay_left_ms(const struct pawl_runtime *rt, const struct open_it
 		return item->delay_ms;
 	if (rt->config.timers.after_reboot == CONFIG_AFTER_REBOOT_FIRE)
 		return 0;
-	*wall = true;
-	int64_t left = (item->due.at_ns - now + 999999) / 1000000;
-	return left > item->delay_ms ? item->delay_ms : left;
+	return wall_left_ms(rt, item, now, wall);
 }
 
 static void arm(struct pawl_runtime *rt, struct effect *e, int64_t at_ns)
@@ -119,6 +139,8 @@ void effect_try_again(struct pawl_runtime *rt, struct instance *i, uint64_t seq,
 static void arm_due(struct pawl_runtime *rt, struct effect *e, const struct open_item *item)
 {
 	bool same_boot = !(item->fields & FIELD_UNTIL) && slice_is(item->due.boot, rt->boot);
+	if (same_boot && rt->loading)
+		wall_compare(rt, begun_boot_ms(item), item->due.at_ns - item->due.boot_ms * 1000000);
 	int64_t left = delay_left_ms(rt, item, &e->wall);
 
 	if (same_boot && item->due.boot_ms < INT64_MAX / 1000000)
@@ -346,6 +368,7 @@ bool effects_of(struct pawl_runtime *rt, struct instance *i, const struct event 
 			begin(rt, i, item, &events[n], false);
 	}
 	inbox_attend(rt, i);
+	metrics_note(rt, i, false);
 	return false;
 }
 
@@ -460,6 +483,7 @@ void effects_clock_set(void *arg)
 	struct effect **wall = calloc(rt->timers.count + 1, sizeof(struct effect *));
 	size_t count = wall ? collect_wall(rt, wall) : 0;
 
+	wall_look(rt, rt->os->real_ns(rt->os->self), rt->os->boot_ns(rt->os->self));
 	log_notice("the wall clock was set: %zu timers depend on it", count);
 	for (size_t n = 0; n < count; n++) {
 		struct open_item *item = view_find(&wall[n]->instance->view, wall[n]->seq);

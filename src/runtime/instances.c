@@ -140,6 +140,7 @@ void instance_unready(struct pawl_runtime *rt, struct instance *i)
 /* It may be ready: another one has ended it before its turn came. */
 void instance_remove(struct pawl_runtime *rt, struct instance *i)
 {
+	metrics_note(rt, i, true);
 	instance_unready(rt, i);
 	if (rt->kept == i)
 		rt->kept = NULL;
@@ -232,6 +233,7 @@ void instance_park(struct pawl_runtime *rt, struct instance *i, enum parked why,
 {
 	instance_drop_stack(rt, i);
 	i->parked = why;
+	metrics_note(rt, i, false);
 	log_warning("instance '%s' is parked: %s", i->id, text);
 	rt->provider->ops->note(rt->provider, i->id, text);
 }
@@ -245,6 +247,7 @@ static int unpark(void *arg, struct slice key, void *value)
 	if (!i->parked || i->parked == PARKED_DAMAGED)
 		return 0;
 	i->parked = NOT_PARKED;
+	metrics_note(rt, i, false);
 	rt->provider->ops->note(rt->provider, i->id, NULL);
 	make_ready(rt, i);
 	return 0;
@@ -389,6 +392,7 @@ static int resume_one(void *arg, struct slice key, void *value)
 	struct instance *i = value;
 
 	(void)key;
+	metrics_note(arg, i, false);
 	if (i->started)
 		executions_continued(arg, i);
 	if (i->started && !i->parked) {

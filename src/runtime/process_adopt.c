@@ -30,6 +30,7 @@
 
 void process_write_cancel(const char *work)
 {
+	IO_BECAUSE(IO_WORK);
 	const struct os *os = os_linux();
 	char path[PATH_MAX], text[NUMBER_BYTES + 2];
 

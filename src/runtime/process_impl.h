@@ -5,7 +5,7 @@
 #ifndef RUNTIME_PROCESS_IMPL_H
 #define RUNTIME_PROCESS_IMPL_H
 
-#include "os/os.h"
+#include "os/io.h"
 #include "os/spawn.h"
 #include "runtime/process.h"
 #include "shim/shim.h"

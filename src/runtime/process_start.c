@@ -90,6 +90,7 @@ static int make_arguments(struct arguments *a, const struct process_spec *spec, 
 /* What an earlier attempt has left there would be taken for ours. One that still runs would write beside us. */
 static int clear_work(const struct process_spec *spec, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_WORK);
 	static const char *const names[] = { SHIM_CLAIM, SHIM_RESULT, SHIM_CANCEL, "retry_after" };
 	const struct os *os = os_linux();
 	char path[PATH_MAX];

@@ -10,11 +10,13 @@
  * what lives again or is gone.
  *
  * When one has ended is what the store knows, by the wall clock (I9). On a device whose clock was not set then it is
- * counted from when it was first seen; while the clock is not set nothing is old.
+ * counted from when it was first seen; while the clock is not set nothing is old. What this run has seen to end keeps its
+ * age when the clock is set; what came from before is as old as the new time says.
  */
 #include "runtime/runtime.h"
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "os/clock_state.h"
 #include <stdlib.h>
 
 #define BATCH 50
@@ -23,7 +25,7 @@
 #define MEASURES 32                       /* on the loop */
 #define MEASURE_AFTER_NS 1000000000ll     /* by then its history has reached its file */
 #define RETRY_NS 1000000000ll
-#define CLOCK_SET_NS (INT64_C(1577836800) * 1000000000) /* 2020: before that no clock is right */
+#define STEP_NS (INT64_C(10) * 1000000000) /* a smaller step of the clock changes no age */
 #define KIB 1024u
 
 /* One that has ended: about 90 bytes with its id. */
@@ -31,6 +33,7 @@ struct ended {
 	struct heap_node node;  /* first: in ended, by CLOCK_REALTIME of its end */
 	struct ended *next;     /* in `unmeasured` */
 	uint32_t hash, kib;
+	bool here;              /* this run has given it its time */
 	bool unmeasured, gone;  /* gone: freed when its turn comes in that list */
 	char id[];
 };
@@ -55,7 +58,7 @@ struct retention {
 	bool surveyed, failed;
 	bool look_space, short_of_space, space_told;
 	int64_t space_ns, retry_ns; /* not before; 0 = at once */
-	int64_t offset_ns;      /* real - boot, when the clock was last seen unset; 0 = it is set */
+	int64_t offset_ns;      /* real - boot, when last looked at */
 };
 
 static bool wants_ended(const struct pawl_runtime *rt)
@@ -103,8 +106,9 @@ static struct ended *add(struct pawl_runtime *rt, const char *id, int64_t ended_
 	memcpy(e->id, id, len + 1);
 	e->hash = crc32c(0, id, len);
 	e->kib = bytes / KIB > UINT32_MAX ? UINT32_MAX : (uint32_t)((bytes + KIB - 1) / KIB);
-	if (ended_ns < CLOCK_SET_NS)
-		ended_ns = rt->os->real_ns(rt->os->self);
+	e->here = ended_ns < OS_CLOCK_SET_NS;
+	if (e->here)
+		ended_ns = rt->os->boot_ns(rt->os->self) + r->offset_ns;
 	if (heap_push(&r->ended, &e->node, ended_ns) < 0) {
 		free(e);
 		return NULL;
@@ -240,30 +244,26 @@ bool retention_surveyed(struct pawl_runtime *rt, struct crew_job *job)
 
 /* ---- the clock ---- */
 
-/* It was not set, and is now: what was seen meanwhile has its true time. */
+/* It was set: what this run has seen to end did so before or after that all the same. */
 static void look_at_clock(struct pawl_runtime *rt)
 {
 	struct retention *r = rt->retention;
-	int64_t real = rt->os->real_ns(rt->os->self), offset = real - rt->os->boot_ns(rt->os->self);
+	int64_t offset = rt->os->real_ns(rt->os->self) - rt->os->boot_ns(rt->os->self), by = offset - r->offset_ns;
 	struct heap dated;
 
-	if (real < CLOCK_SET_NS) {
-		r->offset_ns = offset;
-		return;
-	}
-	if (r->offset_ns == 0)
+	if (by < STEP_NS && by > -STEP_NS)
 		return;
 	heap_init(&dated);
 	while (r->ended.count) {
-		struct heap_node *n = heap_min(&r->ended);
-		int64_t key = n->key < CLOCK_SET_NS ? n->key - r->offset_ns + offset : n->key;
-		heap_remove(&r->ended, n);
-		if (heap_push(&dated, n, key) < 0)
-			forget(r, (struct ended *)n); /* it goes after the next start */
+		struct ended *e = (struct ended *)heap_min(&r->ended);
+		int64_t key = e->node.key + (e->here ? by : 0);
+		heap_remove(&r->ended, &e->node);
+		if (heap_push(&dated, &e->node, key) < 0)
+			forget(r, e); /* it goes after the next start */
 	}
 	heap_release(&r->ended);
 	r->ended = dated;
-	r->offset_ns = 0;
+	r->offset_ns = offset;
 }
 
 /* When the oldest is due by its age, on CLOCK_BOOTTIME; -1: never, or the clock is not set. */
@@ -272,7 +272,7 @@ static int64_t age_due(const struct pawl_runtime *rt, int64_t now)
 	const struct retention *r = rt->retention;
 	int64_t real = rt->os->real_ns(rt->os->self), age_ns = rt->config.retention.age_ms * 1000000;
 
-	if (!age_ns || !r->ended.count || real < CLOCK_SET_NS)
+	if (!age_ns || !r->ended.count || !os_clock_is_set(real))
 		return -1;
 	return now + (heap_min(&r->ended)->key + age_ns - real);
 }
@@ -483,6 +483,7 @@ int retention_open(struct pawl_runtime *rt, struct pawl_error *err)
 		return err_nomem(err);
 	heap_init(&r->ended);
 	r->unmeasured_end = &r->unmeasured;
+	r->offset_ns = rt->os->real_ns(rt->os->self) - rt->os->boot_ns(rt->os->self);
 	rt->retention = r;
 	return 0;
 }

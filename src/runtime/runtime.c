@@ -158,6 +158,8 @@ static int open_parts(struct pawl_runtime *rt, const pawl_options *o, struct paw
 	if (rc == 0)
 		rc = open_provider(rt, o, err);
 	if (rc == 0)
+		wall_open(rt);
+	if (rc == 0)
 		rc = works_open(rt, err);
 	if (rc == 0)
 		rc = instances_load(rt, err);
@@ -233,6 +235,7 @@ void pawl_close(pawl_runtime *rt)
 	removal_release(rt);
 	revivals_release(rt);
 	retention_close(rt);
+	wall_close(rt);
 	if (rt->provider)
 		rt->provider->ops->close(rt->provider);
 	crew_free(rt->crew);
@@ -490,6 +493,7 @@ static int step(struct pawl_runtime *rt, struct pawl_error *err)
 	settle(rt);
 	effects_archive_ended(rt);
 	kick_watchdog(rt, now);
+	metrics_tell(rt);
 	return rc;
 }
 
@@ -585,6 +589,7 @@ int pawl_run(pawl_runtime *rt, struct pawl_error *err)
 	rt->watchdog_ns = notify_watchdog_interval_ms() * 1000000;
 	rt->watchdog_at_ns = 0;
 	log_notice("pawl %s runs '%s': %zu instances", PAWL_VERSION, rt->hub, rt->instances.count);
+	metrics_open(rt);
 	notify_ready();
 	crew_run(rt->crew);
 	requests_close(rt);

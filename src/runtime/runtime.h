@@ -24,9 +24,11 @@
 #include "runtime/config.h"
 #include "runtime/crash_mark.h"
 #include "runtime/crew.h"
+#include "runtime/metrics.h"
 #include "runtime/pressure.h"
 #include "runtime/process.h"
 #include "runtime/registry.h"
+#include "runtime/wall.h"
 #include <pawl/provider.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -99,6 +101,7 @@ struct instance {
 	bool reviving;            /* the turn under way begins its next execution: revive.h */
 	bool revived;             /* it had ended, and its next execution is not durable yet */
 	bool ready;
+	uint8_t counted_as;       /* metrics.c */
 	bool waits;               /* it has no turn for want of memory or storage, and somebody was told */
 	bool told;                /* lines of others are durable in its history, and it had no turn since ... */
 	uint8_t told_at;          /* ... this commit, as rt->commits counts */
@@ -124,6 +127,7 @@ struct pawl_runtime {
 	struct loop *loop;
 	struct crew *crew;
 	char boot[9];             /* first digits of the boot id */
+	struct wall wall;
 	char *hub;
 	struct engine_options engine;
 
@@ -208,6 +212,8 @@ struct pawl_runtime {
 	pawl_options options;     /* as given, for a reload */
 	int64_t flushed_ns, maintain_after_ns, stop_by_ns, watchdog_ns, watchdog_at_ns;
 	uint64_t turns, activities_started, activities_done;
+	uint64_t by_status[4];    /* instances, as metrics.h lists their statuses */
+	bool tells;               /* somebody may look */
 };
 
 /* instances.c */

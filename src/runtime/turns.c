@@ -70,10 +70,11 @@ static int wake_execution(struct pawl_runtime *rt, struct instance *i, struct hi
 
 void turn_clock(struct pawl_runtime *rt, struct turn *t)
 {
-	int64_t now = rt->os->real_ns(rt->os->self);
+	int64_t now = rt->os->real_ns(rt->os->self), boot = rt->os->boot_ns(rt->os->self);
 
+	wall_look(rt, now, boot);
 	t->time_ns = now - now % 1000;
-	t->boot_ms = (rt->os->boot_ns(rt->os->self) + 999999) / 1000000; /* up: what is due after it never comes early */
+	t->boot_ms = (boot + 999999) / 1000000; /* up: what is due after it never comes early */
 	t->boot = slice_of(rt->boot);
 	rt->random = rt->random * 6364136223846793005u + 1442695040888963407u;
 	t->random = rt->random ^ rt->random >> 29;
@@ -261,6 +262,7 @@ static void turn_failed(struct pawl_runtime *rt, struct instance *i, int rc, con
 	} else if (rc == PAWL_ECORRUPT) {
 		instance_drop_stack(rt, i);
 		i->parked = PARKED_DAMAGED;
+		metrics_note(rt, i, false);
 		(void)rt->provider->ops->quarantine(rt->provider, i->id, err->text, NULL);
 	} else {
 		instance_park(rt, i, parked_by(rc), err->text);

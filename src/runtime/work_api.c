@@ -101,6 +101,7 @@ const char *pawl_work_dir(pawl_work *w)
 
 void pawl_work_progress(pawl_work *w, int percent, const char *fmt, ...)
 {
+	IO_BECAUSE(IO_WORK);
 	const struct os *os = w->rt->os;
 	int64_t now = os->boot_ns(os->self);
 	char text[256], file[700];

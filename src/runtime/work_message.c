@@ -53,6 +53,7 @@ static int open_messages(const struct os *os, const char *path)
 
 static int to_directory(struct pawl_work *w, uint32_t number, struct slice text)
 {
+	IO_BECAUSE(IO_WORK);
 	const struct os *os = w->rt->os;
 	struct pawl_error err = { 0 };
 	char path[sizeof(w->dir) + 32], name[16];

@@ -77,6 +77,7 @@ static void forget_progress(struct pawl_work *w)
 
 static int write_input(struct pawl_work *w, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_WORK);
 	const struct os *os = w->rt->os;
 	char path[sizeof(w->dir) + 16];
 	int r;

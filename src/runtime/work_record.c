@@ -86,6 +86,7 @@ static int clear_before(const struct pawl_work *w, const char *dir, struct pawl_
 
 int work_dir_make(struct pawl_work *w, struct pawl_error *err)
 {
+	IO_BECAUSE(IO_WORK);
 	char dir[sizeof(w->dir)];
 	int rc;
 
@@ -106,6 +107,7 @@ int work_dir_make(struct pawl_work *w, struct pawl_error *err)
 
 static void remove_dir(struct pawl_runtime *rt, const char *id, uint64_t seq)
 {
+	IO_BECAUSE(IO_WORK);
 	char dir[640];
 
 	if (dir_path(rt, id, seq, dir, sizeof(dir)) == 0)
@@ -132,6 +134,7 @@ static int trim_entry(void *arg, const char *name)
 /* Of one that has failed the log stays, and what it was; not the gigabytes that it may have left. */
 static void trim_dir(struct pawl_runtime *rt, const char *id, uint64_t seq)
 {
+	IO_BECAUSE(IO_WORK);
 	char dir[640];
 	struct trimming t = { rt->os, dir };
 

@@ -41,7 +41,7 @@ static void note(const struct diary *d, const char *what, const char *key)
 static void nap(unsigned most_ms)
 {
 	unsigned us = most_ms ? (unsigned)rand() % (most_ms * 1000) : 0;
-	struct timespec t = { us / 1000000, us % 1000000 * 1000 };
+	struct timespec t = { .tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000 * 1000) };
 
 	if (us)
 		nanosleep(&t, NULL);

@@ -19,14 +19,14 @@ build() { # OUTPUT OPTION...
 	# shellcheck disable=SC2086
 	case $output in
 	worker) $flags -o "$bin/$output" tests/e2e/e2e_worker.c "$BUILD/libpawl.a" $libs ;;
-	attack) $flags -o "$bin/$output" tests/e2e/e2e_attack.c $libs ;;
+	attack | newer) $flags -o "$bin/$output" "tests/e2e/e2e_$output.c" $libs ;;
 	*.so) ${flags//-pie/} -shared "$@" -DE2E_PLUGIN -o "$bin/$output" tests/e2e/e2e_types.c ;;
 	*) $flags "$@" -o "$bin/$output" tests/e2e/e2e_types.c "$BUILD/libpawl.a" $libs ;;
 	esac
 }
 
 build_all() {
-	mkdir -p "$bin" && build types && build types-changed -DE2E_VARIANT=2 && build types-late -DE2E_VARIANT=3 && build worker && build attack || return 1
+	mkdir -p "$bin" && build types && build types-changed -DE2E_VARIANT=2 && build types-late -DE2E_VARIANT=3 && build worker && build attack && build newer || return 1
 	! grep -q -e -DPAWL_WITH_PLUGINS=1 "$BUILD/flags" || build types.so || return 1
 	read -r compiler _ <"$BUILD/flags" # without sanitizers: test_clock.sh skips when it cannot be used
 	"$compiler" -shared -fPIC -O -o "$bin/clock.so" tests/e2e/e2e_clock.c -ldl 2>/dev/null || :

@@ -376,6 +376,34 @@ static void media_that_forget_or_cannot_promise_are_told(void **state)
 	expect("medium", DOCTOR_OK, "raw flash", "");
 }
 
+static void a_worn_medium_is_told(void **state)
+{
+	static const struct { const char *life, *eol; enum doctor_verdict verdict; const char *value, *advice; } cases[] = {
+		{ "0x01 0x02\n", "0x01\n", DOCTOR_OK, "up to 20 %", "" }, { "0x09 0x01\n", "0x01\n", DOCTOR_WARNING, "up to 90 %", "plan to replace" },
+		{ "0x03 0x03\n", "0x02\n", DOCTOR_WARNING, "up to 30 %", "plan to replace" },
+		{ "0x0b 0x01\n", "0x01\n", DOCTOR_PROBLEM, "up to 110 %", "replace it now" },
+		{ "0x01 0x01\n", "0x03\n", DOCTOR_PROBLEM, "up to 10 %", "replace it now" },
+		{ "nonsense\n", "", DOCTOR_OK, "512 MiB written since boot; 2048 MiB in the life", "" },
+	};
+
+	(void)state;
+	set_disk(DISK, "mmcblk0p2", "0\n", "write back\n");
+	os_sim_set_kernel(w.sim, DISK "stat", "  10 0 80 5 77 0 1048576 9 0 0 0 0 0 0 0 33 4\n");
+	os_sim_set_kernel(w.sim, DISK "uevent", "MAJOR=179\nDEVNAME=mmcblk0p2\nDEVTYPE=partition\n");
+	os_sim_set_kernel(w.sim, "/sys/fs/ext4/mmcblk0p2/lifetime_write_kbytes", "2097152\n");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		os_sim_set_kernel(w.sim, DISK "device/life_time", cases[i].life);
+		os_sim_set_kernel(w.sim, DISK "device/pre_eol_info", cases[i].eol);
+		examine("hub");
+		expect("wear", cases[i].verdict, cases[i].value, cases[i].advice);
+	}
+	os_sim_set_kernel(w.sim, "/sys/class/ubi/ubi3/max_ec", "1234\n");
+	os_sim_set_kernel(w.sim, "/sys/class/ubi/ubi3/bad_peb_count", "2\n");
+	set_mount("0:22", "rw,noatime", "ubifs", "ubi3:data", "rw");
+	examine("hub");
+	expect("wear", DOCTOR_OK, "erased 1234 times, 2 are bad", "");
+}
+
 static void a_flush_that_is_too_fast_to_be_true_is_told(void **state)
 {
 	static const struct { const char *name, *rotational; int64_t flush_ns; enum doctor_verdict verdict; const char *advice; } cases[] = {
@@ -754,6 +782,7 @@ int main(void)
 		TEST(mount_options_that_break_promises_are_told),
 		TEST(the_medium_under_it_is_found),
 		TEST(media_that_forget_or_cannot_promise_are_told),
+		TEST(a_worn_medium_is_told),
 		TEST(a_flush_that_is_too_fast_to_be_true_is_told),
 		TEST(a_flush_that_fails_is_a_problem),
 		TEST(space_is_judged_by_what_the_hub_and_the_configuration_want),

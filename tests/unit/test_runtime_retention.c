@@ -184,6 +184,29 @@ static void while_the_clock_is_not_set_nothing_is_old(void **state)
 	rw_end(w);
 }
 
+/* A clock that stood at the day on which the system was built, or in the far future, is set. */
+static void a_step_of_the_clock_makes_nothing_old_that_has_just_ended(void **state)
+{
+	struct runtime_world *w = *state;
+	static const int64_t wrong[] = { -500 * 24 * HOUR, 500 * 24 * HOUR };
+
+	for (unsigned n = 0; n < 2; n++) {
+		w->options.os = rw_os();
+		rw_wall_clock(wrong[n]);
+		rw_config(w, "retention: {age: 2h}\n");
+		rw_begin(w);
+		rw_start(w, "echo", "first", "");
+		rw_expect(w, "first", "");
+		rw_settle(w);
+		rw_wall_clock(0);
+		rw_pass(w, HOUR);
+		assert_true(archive_is(w, "first "));
+		rw_pass(w, HOUR + HOUR / 2);
+		await_look(archive_is(w, ""));
+		rw_end(w);
+	}
+}
+
 /* ---- size and space ---- */
 
 static void only_so_many_bytes_are_kept(void **state)
@@ -370,6 +393,7 @@ int main(void)
 		test(a_purge_by_hand_makes_room),
 		test(old_ones_go_when_their_time_has_come),
 		test(while_the_clock_is_not_set_nothing_is_old),
+		test(a_step_of_the_clock_makes_nothing_old_that_has_just_ended),
 		on_disk(only_so_many_bytes_are_kept),
 		test(the_oldest_go_when_space_is_short),
 		test(older_executions_go_when_they_are_old_enough),

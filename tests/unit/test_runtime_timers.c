@@ -74,14 +74,25 @@ PAWL_ORCHESTRATION(patient, "1.0");
 static int64_t boot, wall; /* ahead of the real ones, in ms */
 static unsigned boots;
 
-static int setup(void **state)
+static int begin(void)
 {
-	(void)rw_setup(state);
 	atomic_store(&attempts, 0);
 	boot = 100 * DAY; /* so that it can go back at a reboot, and stay ahead of the kernel's */
 	wall = 0;
 	rw_boot_clock(boot);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)rw_setup(state);
+	return begin();
+}
+
+static int setup_disk(void **state)
+{
+	(void)rw_setup_disk(state);
+	return begin();
 }
 
 static void look(struct runtime_world *w)
@@ -367,6 +378,70 @@ static void wall_fires_when_the_lost_clock_is_set_and_it_is_past_due(void **stat
 	rw_end(w);
 }
 
+/* The clock of a device without a battery is set minutes after each boot: the time at which a delay ends was written
+ * before that, by a clock that was years behind. */
+static void wall_knows_that_the_clock_was_set_after_a_delay_began(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_wall_clock(wall = -YEARS / 5);
+	after_reboot(w, "wall");
+	set_wall(w, YEARS / 5, true);
+	start_sleeper(w, "y");
+	pass(w, 5 * MINUTE);
+	reboot(w, 5 * MINUTE, -YEARS / 5);
+	assert_asleep(w, "x");
+	set_wall(w, YEARS / 5, true); /* 20 minutes since it began */
+	assert_wakes_after(w, "x", 39 * MINUTE);
+	assert_wakes_after(w, "y", 8 * MINUTE);
+	rw_end(w);
+}
+
+static void wall_knows_that_a_clock_in_the_future_was_set_back(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_wall_clock(wall = YEARS);
+	after_reboot(w, "wall");
+	set_wall(w, -YEARS, false); /* seen by the next turn */
+	start_sleeper(w, "y");
+	reboot(w, 20 * MINUTE, 0);
+	assert_wakes_after(w, "x", 29 * MINUTE);
+	assert_wakes_after(w, "y", 8 * MINUTE);
+	rw_end(w);
+}
+
+static void wall_knows_of_a_clock_that_was_set_while_no_runtime_was_there(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_wall_clock(wall = -YEARS / 5);
+	after_reboot(w, "wall");
+	rw_end(w);
+	rw_wall_clock(wall = 0);
+	rw_begin(w);
+	reboot(w, 20 * MINUTE, 0);
+	assert_wakes_after(w, "x", 29 * MINUTE);
+	rw_end(w);
+}
+
+static void wall_begins_a_delay_anew_of_which_nobody_knows_when_it_began(void **state)
+{
+	struct runtime_world *w = *state;
+
+	rw_wall_clock(wall = -(rw_os()->real_ns(rw_os()->self) / 1000000)); /* 1970 */
+	after_reboot(w, "wall");
+	reboot(w, 0, -10 * MINUTE); /* 1970 again */
+	assert_asleep(w, "x");
+	pass(w, 5 * MINUTE);
+	set_wall(w, -wall, true);
+	assert_asleep(w, "x");
+	pass(w, 30 * MINUTE);
+	set_wall(w, MINUTE, true); /* that does not begin it once more */
+	assert_wakes_after(w, "x", 29 * MINUTE);
+	rw_end(w);
+}
+
 static void wall_counts_over_several_reboots(void **state)
 {
 	struct runtime_world *w = *state;
@@ -512,6 +587,7 @@ static void calendar_times_at_the_ends_of_time_do_not_overflow(void **state)
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, rw_teardown)
+#define on_disk(name) cmocka_unit_test_setup_teardown(name, setup_disk, rw_teardown)
 
 int main(void)
 {
@@ -528,6 +604,10 @@ int main(void)
 		test(wall_waits_no_longer_than_the_whole_delay_when_the_clock_was_lost),
 		test(wall_looks_again_when_the_lost_clock_is_set),
 		test(wall_fires_when_the_lost_clock_is_set_and_it_is_past_due),
+		on_disk(wall_knows_that_the_clock_was_set_after_a_delay_began),
+		on_disk(wall_knows_that_a_clock_in_the_future_was_set_back),
+		on_disk(wall_knows_of_a_clock_that_was_set_while_no_runtime_was_there),
+		test(wall_begins_a_delay_anew_of_which_nobody_knows_when_it_began),
 		test(wall_counts_over_several_reboots),
 		test(restart_waits_the_whole_delay_anew),
 		test(fire_fires_at_once),

@@ -3,7 +3,8 @@
 #
 # ARCH: armhf, arm64, amd64. Emulated in software everywhere (-accel tcg), so that it is the same on each machine.
 # SETTINGS: "NAME=VALUE ...", which become the environment of the guest's first process; COMMAND among them names what it runs.
-# DISK: an image that becomes /dev/vda. CONSOLE: a file that gets the console instead.
+# DISK: an image that becomes /dev/vda. CONSOLE: a file that gets the console instead. SERIAL: what qemu is to do with it, for who
+# wants to talk to the guest (tests/board/boot).
 # LIMIT: seconds after which it is ended, 600 by default. A guest that does not say how its command ended has failed.
 set -eu
 
@@ -25,6 +26,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 serial=stdio
 [ -z "${CONSOLE:-}" ] || serial="file:$CONSOLE"
+[ -z "${SERIAL:-}" ] || serial=$SERIAL
 # What has started us may be killed: then the guest goes, too.
 # shellcheck disable=SC2086
 setpriv --pdeathsig TERM timeout -k 5 "${LIMIT:-600}" $machine -accel tcg -m "${MEMORY:-512}" -nographic -nodefaults -no-reboot -serial "$serial" \
