@@ -187,7 +187,8 @@ common_flags = -std=c11 $(defines) $(OPT) -g $(unwinding) $(position) -pthread -
 source_flags = $(common_flags) $(warnings) -Iinclude -Isrc -I. -include src/base/banned.h $(YAML_CFLAGS) $(EXTRA_CFLAGS)
 test_flags = $(common_flags) $(test_warnings) -Iinclude -Isrc -I. -Itests $(EXTRA_CFLAGS)
 # banned.h opens the system headers before the first line of a file, too late for it to ask for more than POSIX.
-os_flags := -D_GNU_SOURCE
+# A wall clock that is before the build is not set (src/os/clock_state.c).
+os_flags := -D_GNU_SOURCE $(if $(SOURCE_DATE_EPOCH),-DPAWL_BUILD_SECONDS=$(SOURCE_DATE_EPOCH))
 
 # Where the runtime looks for pawl-shim when $PAWL_SHIM does not name it.
 runtime_flags := -DPAWL_LIBEXECDIR="\"$(libexecdir)/pawl\""
@@ -204,6 +205,12 @@ link_flags = -pthread -Wl,--gc-sections -Wl,--as-needed $(HARDEN_LDFLAGS) $(sani
 program_flags = $(link_flags) $(if $(filter yes,$(static)),-static -no-pie,-pie)
 libs = $(YAML_LIBS) $(if $(filter yes,$(WITH_PLUGINS)),-ldl) -lm
 test_libs = -lcmocka $(libs) $(ATOMIC_LIBS)
+
+# A RUNNER that emulates another processor: what it is known not to run is left out (tests/emulation).
+emulator := $(if $(findstring qemu-,$(RUNNER)),$(RUNNER))
+emulated_arch := $(if $(emulator),$(shell cat $(lastword $(RUNNER))/.sysroot 2>/dev/null || echo unknown))
+gaps_object := $(if $(emulator),$(B)/obj/tests/emulation/gaps.o)
+gaps_flags := $(if $(emulator),-Wl$(comma)--wrap=_cmocka_run_group_tests)
 
 # ---- products ----
 
@@ -291,15 +298,13 @@ $(B)/testing.a: $(call objects_of,$(sim_sources))
 define tier_rules
 $(B)/$(1)-helpers.a: $(call tier_helpers,$(1))
 	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
-$(B)/tests/$(1)/%: $(B)/obj/tests/$(1)/%.o $(B)/$(1)-helpers.a $(B)/testing.a $(B)/internal.a
+$(B)/tests/$(1)/%: $(B)/obj/tests/$(1)/%.o $(if $(filter unit provider crash,$(1)),$(gaps_object)) $(B)/$(1)-helpers.a $(B)/testing.a $(B)/internal.a
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(program_flags) $(2) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(3)
 endef
 $(foreach source,$(own_sources),$(eval $(call programs_of,$(patsubst %/,%.c,$(dir $(source)))): $(call objects_of,$(source))))
-$(eval $(call tier_rules,unit,,$$(test_libs)))
-$(eval $(call tier_rules,provider,,$$(test_libs)))
-$(eval $(call tier_rules,crash,,$$(test_libs)))
+$(foreach tier,unit provider crash,$(eval $(call tier_rules,$(tier),$(gaps_flags),$$(test_libs))))
 # Its allocator fails when the test wants it; the real one stays behind it.
 $(B)/tests/crash/test_runtime_faults: private program_flags += $(foreach name,malloc calloc realloc free strdup strndup mmap mmap64,-Wl$(comma)--wrap=$(name))
 $(eval $(call tier_rules,fuzz,$(if $(filter libfuzzer,$(FUZZER)),-fsanitize=fuzzer),$$(libs)))
@@ -353,10 +358,11 @@ $(B)/pawl-shim.run: $(shim) FORCE
 	$(Q)printf '#!/bin/sh\nexec %s "$$@"\n' '$(RUNNER) $(abspath $(shim))' > $@ && chmod +x $@
 
 test_env = PAWL="$(abspath $(B)/pawl)" PAWL_SHIM="$(abspath $(shim_run))"
-run_tests = RUNNER="$(RUNNER)" $(test_env) BUILD="$(abspath $(B))" FUZZ_RUNS=$(FUZZ_RUNS) \
+gaps := $(if $(emulator),$(abspath $(B)/emulation-gaps))
+run_tests = $(if $(gaps),tests/emulation/gaps.sh $(emulated_arch) >$(gaps) && EMULATION_GAPS="$(gaps)" )RUNNER="$(RUNNER)" $(test_env) BUILD="$(abspath $(B))" FUZZ_RUNS=$(FUZZ_RUNS) \
 	scripts/run-tests.sh -n $(1) -l $(B)/log/$(1) -t $(TEST_SECONDS) $(2)
 
-.PHONY: unit contract crash fuzz fuzz-corpus e2e bench smoke board demo check test coverage soak mutate
+.PHONY: unit contract crash fuzz fuzz-corpus e2e bench smoke board board-tests demo check test coverage soak mutate
 unit: $(unit_programs) $(shim_run) ## unit tests: one module each, no disk but a simulated one
 	@$(call run_tests,$@,$(unit_programs))
 contract: $(contract_programs) $(program) $(shim_run) ## the provider contract, against every provider
@@ -367,8 +373,8 @@ crash: $(crash_programs) $(shim_run) ## power cuts and failing storage, simulate
 SIM_SECONDS ?= 60
 sim: $(B)/tests/crash/test_simulation ## simulated devices, from fresh seeds for so long (SIM_SECONDS=60) or from one (SIM_SEED=N)
 	@PAWL_SIM_SECONDS=$(SIM_SECONDS) PAWL_SIM_SEED=$(SIM_SEED) $(RUNNER) $< "keep every promise"
-e2e: $(program) $(shim_run) $(libraries) $(B)/pawl.pc ## the program from outside, by shell scripts
-	@$(call run_tests,$@,-1 -t 900 tests/e2e/run.sh)
+e2e: $(program) $(shim_run) $(libraries) $(B)/pawl.pc $(if $(emulator),$(B)/tests/unit/test_os_linux) ## the program from outside, by shell scripts
+	@$(if $(emulator),EMULATE="$(RUNNER)" tests/emulation/e2e.sh $(B) $(emulated_arch) -l $(B)/log/e2e,$(call run_tests,$@,-1 -t 900 tests/e2e/run.sh))
 ifeq ($(FUZZER),libfuzzer)
 fuzz: $(fuzz_programs) ## mutated inputs, a short fixed series (FUZZER=libfuzzer CC=clang: by coverage, FUZZ_RUNS or FUZZ_SECONDS each)
 	@FUZZ_RUNS=$(FUZZ_RUNS) FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh $(B) $^
@@ -398,6 +404,11 @@ bench: $(bench_programs) $(program) $(shim_run) ## measure (BENCH=name: only tha
 		$(RUNNER) $$program || echo "failed: $${program##*/}"; done 2>&1 | tee $(B)/bench.txt
 	@rm -rf "$(bench_dir)"; ! grep '^failed: ' $(B)/bench.txt
 
+# Root, loop devices, mkfs: what is not there is told, and skipped.
+.PHONY: wear
+wear: $(B)/tests/bench/bench_wear ## bytes to the device for a step on ext4, f2fs, xfs, btrfs, the table of docs/flash.md (WEAR="ext4:noatime ...", WEAR_STEPS, WEAR_RUNS); as root
+	@BIN="$(abspath $(B))/tests/bench" tests/bench/wear.sh $(WEAR)
+
 # Root, /dev/fuse, loop devices, libfuse3: what is not there is told, and skipped.
 .PHONY: block block-run
 block: ## power cuts on ext4, xfs and btrfs of this kernel (FS="ext4 ...", BLOCK_STATES=n, BLOCK_SEED=n); as root
@@ -422,10 +433,21 @@ mutate: ## break the code on purpose, promise by promise, in a copy: the tests m
 smoke: $(smoke_programs) $(program) $(shim_run) ## small programs without cmocka, for boards (RUNNER=qemu-...)
 	@$(call run_tests,$@,$(smoke_programs))
 
+board-tests: ## unit, contract and end-to-end tests with programs for other processors, in qemu-user (ARCHES, TIERS, E2E, GAPS=try)
+	+@MAKE="$(MAKE)" scripts/board-tests.sh
+
 board: ## cross-build for armhf and arm64, musl static; smoke and unit tests under qemu-user
 	+@MAKE="$(MAKE)" scripts/board.sh
 
-.PHONY: boards board-check
+.PHONY: check-debian
+check-debian: ## Debian packages: build twice, lintian, install, use, upgrade, remove and purge in clean systems (root; tests/board/debian)
+	@scripts/deps.sh debian || echo "going on with what is there"
+	@tests/board/debian/check.sh
+
+.PHONY: boards board-check board-info
+board-info: # for scripts/board-check.sh
+	@echo $(CROSS_COMPILE)gcc $(or $(BOARD_QEMU),-) $(or $(target),-) $(or $(libc),-) $(static) $(or $(BOARD_LIBCS),glibc musl)
+
 board-check: ## each board: build, look at the files, start under qemu-user; then all that runs on boards; ends with a table (BOARDS, PARTS)
 	+@MAKE="$(MAKE)" scripts/board-check.sh
 
@@ -442,6 +464,10 @@ demo: ## build what it needs, run the update example
 	+@$(MAKE) --no-print-directory all examples
 	@$(test_env) examples/update/demo.sh
 
+.PHONY: check-kits
+check-kits: $(program) $(shim_run) $(B)/internal.a $(B)/pawl.pc $(B)/examples/update $(B)/examples/hello ## what is in board/ for Buildroot, Yocto and OpenWrt: read, evaluated, built (tests/kits; KITS="...", KITS_BUILD=all)
+	@$(test_env) BUILD="$(abspath $(B))" tests/kits/run.sh
+
 .PHONY: check-symbols check-hardening check-elf size
 check-symbols: $(libraries) $(program) ## the libraries export pawl_... and nothing else, and all that the headers promise
 	@NM="$(NM)" scripts/check-symbols.sh $(B)
@@ -454,8 +480,7 @@ board-start: $(program) $(shim_run) ## with BOARD=NAME: it serves a hub with tha
 	@RUNNER="$(RUNNER)" $(test_env) scripts/board-start.sh "$(board_config)"
 
 check-elf: $(program) $(shim) ## with BOARD=NAME: the built files are for that board's processor
-	@READELF="$(READELF)" OBJDUMP="$(CROSS_COMPILE)objdump" scripts/check-elf.sh "$(BOARD_ELF)" $^
-	$(if $(filter yes,$(static)),@READELF="$(READELF)" scripts/check-elf.sh static=yes $^)
+	@READELF="$(READELF)" OBJDUMP="$(CROSS_COMPILE)objdump" scripts/check-elf.sh "$(BOARD_ELF) static=$(static)" $^
 
 size: $(program) $(shim) $(filter %.so.0,$(libraries)) ## bytes of the program and of each object
 	@$(SIZE) $(lib_objects) $(main_object) | sed 's|$(B)/obj/||'
@@ -513,7 +538,7 @@ help: ## this list
 	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
 
 # Flags that not every compiler has are tried once for each build folder.
-building := $(filter-out help boards board-check board-boot clean uninstall check mutate coverage board demo,$(or $(MAKECMDGOALS),all))
+building := $(filter-out help boards board-check board-info check-debian board-boot board-tests clean uninstall check mutate coverage board demo,$(or $(MAKECMDGOALS),all))
 ifneq ($(building),)
 $(B)/probe.mk: Makefile scripts/probe.sh
 	@mkdir -p $(@D)

@@ -3,7 +3,7 @@
 # user-mode emulation, and runs what else there is for boards (the parts below). It ends with a table, which is also in
 # build/board-check.txt, and with the line "N passed, N failed".
 #
-#	BOARDS      of those that `make boards` lists (all)
+#	BOARDS      of those that `make boards` lists (all); of the parts, board-boot heeds it
 #	VARIANTS    other ways to build each: of glibc, glibc-static, musl-static (all); "" = only the board's own
 #	TIERS       of: unit, contract, run for the boards that the parts do not test (unit contract); "" = none
 #	PARTS       make targets that end with such a line themselves (all); "" = none
@@ -24,6 +24,9 @@ dir=$PWD/build/board-check
 skipped=0
 export CI=true TEST_SECONDS=${TEST_SECONDS:-1200}
 
+for board in $boards; do
+	[ -e "board/$board/board.mk" ] || { echo "board-check: there is no board '$board': one of $($make -s boards | awk '{ printf "%s ", $1 }')" >&2; exit 2; }
+done
 mkdir -p "$dir"
 results=$dir/results
 : >"$results"
@@ -38,10 +41,10 @@ skips() {
 	echo "skipped: $*"
 }
 
-of_board() { # BOARD VARIABLE [SETTING...]: what the Makefile makes of it
-	local board=$1 variable=$2
-	shift 2
-	$make -s BOARD="$board" "$@" --eval="print-it:;@echo \$($variable)" print-it 2>/dev/null
+info() { # BOARD [SETTING...]: sets $compiler $emulator $target $libc $static $libcs
+	local board=$1
+	shift
+	read -r compiler emulator target libc static libcs < <($make -s board-info BOARD="$board" "$@")
 }
 
 # The last line "N passed, N failed" of a log, or a failure.
@@ -61,11 +64,7 @@ sysroot() { # TARGET
 	scripts/sysroot.sh "$1" "$root" >"$dir/sysroot-$1.log" 2>&1 || return 1
 }
 
-lacks() { # BOARD [SETTING...]
-	local compiler emulator target
-	compiler=$(of_board "$@" CROSS_COMPILE)gcc
-	emulator=$(of_board "$@" BOARD_QEMU)
-	target=$(of_board "$@" target)
+lacks() { # of what info has found
 	command -v "$compiler" >/dev/null || { echo "$compiler (scripts/deps.sh cross)"; return; }
 	command -v "$emulator" >/dev/null || { echo "$emulator (scripts/deps.sh cross)"; return; }
 	sysroot "$target" || echo "libraries of $target (build/board-check/sysroot-$target.log)"
@@ -91,9 +90,10 @@ add() { # "P F" "P F": their sum
 }
 
 build_and_start() { # NAME BOARD [SETTING...]
-	local name=$1 board=$2 what sum
+	local name=$1 board=$2 compiler emulator target libc static libcs what sum
 	shift 2
-	what=$(lacks "$board" "$@")
+	info "$board" "$@"
+	what=$(lacks)
 	if [ -n "$what" ]; then
 		skips "$name: needs $what"
 		result "$name" builds 0 0
@@ -104,7 +104,7 @@ build_and_start() { # NAME BOARD [SETTING...]
 	case $sum in
 	"1 0")
 		sum=$(add "$sum" "$(run "$name" check-elf BOARD="$board" "$@")")
-		[ "$(of_board "$board" static "$@")" = yes ] || sum=$(add "$sum" "$(run "$name" check-hardening BOARD="$board" "$@")")
+		[ "$static" = yes ] || sum=$(add "$sum" "$(run "$name" check-hardening BOARD="$board" "$@")")
 		# shellcheck disable=SC2086
 		result "$name" builds $sum
 		sum=$(run "$name" board-start BOARD="$board" "$@")
@@ -119,12 +119,18 @@ build_and_start() { # NAME BOARD [SETTING...]
 	esac
 }
 
-variant() { # BOARD VARIANT
+variant() { # BOARD VARIANT OWN: the board's own has been built
 	local libc=${2%-static} static=no
+	case " $libcs " in
+	*" $libc "*) ;;
+	*)
+		skips "$1/$2: there is no $libc for this processor"
+		result "$1/$2" builds 0 0
+		return
+		;;
+	esac
 	[ "$libc" = "$2" ] || static=yes
-	# The board's own has been built.
-	[ "$(of_board "$1" libc) $(of_board "$1" static)" != "$libc $static" ] || return 0
-	build_and_start "$1/$2" "$1" libc="$libc" static=$static
+	[ "$2" = "$3" ] || build_and_start "$1/$2" "$1" libc="$libc" static=$static
 }
 
 # ---- the table ----
@@ -210,10 +216,11 @@ scripts/deps.sh cross || echo "going on with what is there"
 ready=
 for board in $boards; do
 	build_and_start "$board" "$board" && ready="$ready $board"
-	own=$(of_board "$board" libc)$([ "$(of_board "$board" static)" = yes ] && echo -static)
+	info "$board"
+	own=$libc$([ "$static" = no ] || echo -static)
 	result "$board" own "$own"
 	for variant in $variants; do
-		variant "$board" "$variant"
+		variant "$board" "$variant" "$own"
 	done
 done
 
@@ -221,7 +228,7 @@ TALLY=$dir/tally
 export TALLY
 : >"$TALLY"
 for part in $parts; do
-	if ! $make -n "$part" >/dev/null 2>&1; then
+	if ! grep -q "^$part:" Makefile; then
 		skips "$part: there is no such target"
 		continue
 	fi
@@ -234,6 +241,8 @@ for part in $parts; do
 	status=${PIPESTATUS[0]}
 	# shellcheck disable=SC2046
 	result "$part" all $(closing "$dir/$part.log" "$status")
+	# It keeps its own.
+	[ "$part" != board-tests ] || cat build/board-tests-tally >>"$TALLY"
 done
 
 # Builds for the architecture in general are those of the emulated board.

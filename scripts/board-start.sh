@@ -59,5 +59,6 @@ stops() {
 must "'$PAWL' says its version" says_its_version
 must "it serves a hub with '$config'" serves
 [ $failed -gt 0 ] || must "it stops when it is told" stops
+[ -z "${TALLY:-}" ] || echo "${TALLY_PREFIX:-}start $passed $failed" >>"$TALLY"
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # board.sh: `make board`. Builds for other machines and runs there what can run under qemu-user; the last line is the sum.
 #
-#	armhf, arm64     against a sysroot of their own in build/sysroot (fetched once): smoke and unit tests, `pawl version`
-#	musl, static     smoke tests, `pawl version`, on this machine
+#	armhf, arm64     BOARD=qemu-arm and qemu-arm64, with a sysroot in build/sysroot (fetched once): smoke and unit tests, and the
+#	                 program serves a hub
+#	musl, static     smoke tests, and the program serves a hub, on this machine
+#
+# All boards and more: `make board-check`.
 #
 # BOARDS="armhf arm64 musl" chooses. MAKE names the make to use.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 make=${MAKE:-make}
 scripts/deps.sh board || exit 1
@@ -28,43 +31,27 @@ step() {
 	fi
 }
 
-# The program starts there: $1 board, $2 build folder, the rest what starts it.
-program_starts() {
-	local board=$1 program=$2/pawl
-	shift 2
-	[ -e src/cli/main.c ] || return 0
-	echo "== $board: $program version"
-	if "$@" "$program" version; then
-		echo "$board-program 1 0" >>"$TALLY"
-	else
-		echo "$board-program 0 1" >>"$TALLY"
-	fi
-}
-
+# The board that stands for an architecture: $1 architecture, $2 board under board/.
 arm_board() {
-	local arch=$1 triplet=$2 qemu=$3 root=$PWD/build/sysroot/$1 runner
-	if [ ! -e "$root/usr/include/yaml.h" ] && ! scripts/sysroot.sh "$arch" "$root"; then
-		echo "$arch-sysroot 0 1" >>"$TALLY"
+	local root=$PWD/build/sysroot/$1
+	if [ ! -e "$root/usr/include/yaml.h" ] && ! scripts/sysroot.sh "$1" "$root"; then
+		echo "$1-sysroot 0 1" >>"$TALLY"
 		return
 	fi
-	runner="$qemu -L $root"
-	set -- CROSS_COMPILE="$triplet-" CC="$triplet-gcc --sysroot=$root" RUNNER="$runner" config="board-$arch"
-	step "$arch" all "$@"
-	step "$arch" smoke "$@"
-	step "$arch" unit "$@"
-	# shellcheck disable=SC2086
-	program_starts "$arch" "build/board-$arch" $runner
+	for target in all smoke unit board-start; do
+		step "$1" "$target" BOARD="$2"
+	done
 }
 
 for board in ${BOARDS:-armhf arm64 musl}; do
 	case $board in
-	armhf) arm_board armhf arm-linux-gnueabihf qemu-arm-static ;;
-	arm64) arm_board arm64 aarch64-linux-gnu qemu-aarch64-static ;;
+	armhf) arm_board armhf qemu-arm ;;
+	arm64) arm_board arm64 qemu-arm64 ;;
 	musl)
 		set -- CC=musl-gcc static=yes WITH_YAML=no config=board-musl
-		step musl all "$@"
-		step musl smoke "$@"
-		program_starts musl build/board-musl
+		for target in all smoke board-start; do
+			step musl "$target" "$@"
+		done
 		;;
 	*)
 		echo "error: unknown board '$board'; one of armhf, arm64, musl" >&2

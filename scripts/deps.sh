@@ -7,9 +7,12 @@
 #	fuzz    check, and clang's libFuzzer (make fuzz FUZZER=libfuzzer)
 #	coverage  check, and gcovr (make coverage)
 #	board   cross compilers, musl, user-mode emulation
+#	kits    board, and what reads and checks the kits in board/ (make check-kits)
 #	cross   board, and the compilers of the other boards under board/ (make board-check)
+#	processors  cross, and a compiler for a processor that is big endian (make board-tests ARCHES=...)
 #	block   build, and what makes and checks file systems (make block)
 #	qemu    board and block, and what boots guests (make qemu)
+#	debian  check, and what builds packages and clean systems (make check-debian)
 #
 # A new need is one line in wanted().
 set -eu
@@ -67,6 +70,11 @@ python() {
 	python3 -c 'import http.server, json, threading'
 }
 
+# Packages are for the distribution's Python, whatever else is called python3.
+kconfiglib() {
+	/usr/bin/python3 -c 'import kconfiglib'
+}
+
 http_client() {
 	have curl || have wget
 }
@@ -121,6 +129,15 @@ wanted() {
 		need qemu-user-static have qemu-arm-static
 		need musl-tools have musl-gcc
 		;;
+	kits)
+		wanted board
+		need shellcheck have shellcheck
+		need python3 have python3
+		need python3-kconfiglib kconfiglib
+		need busybox have busybox
+		need libcmocka-dev cmocka
+		need mount have mount
+		;;
 	cross)
 		wanted board
 		need gcc-arm-linux-gnueabi have arm-linux-gnueabi-gcc
@@ -128,6 +145,10 @@ wanted() {
 		need gcc-riscv64-linux-gnu have riscv64-linux-gnu-gcc
 		need libc6-dev-riscv64-cross test -e /usr/riscv64-linux-gnu/include/stdio.h
 		need xz-utils have xz
+		;;
+	processors)
+		wanted cross
+		need gcc-s390x-linux-gnu have s390x-linux-gnu-gcc
 		;;
 	block)
 		wanted build
@@ -146,8 +167,16 @@ wanted() {
 		need kmod sbin depmod
 		need f2fs-tools sbin mkfs.f2fs
 		;;
+	debian)
+		wanted check
+		need debhelper have dh
+		need dpkg-dev have dpkg-buildpackage
+		need lintian have lintian
+		need mmdebstrap have mmdebstrap
+		need zsh have zsh
+		;;
 	*)
-		echo "error: unknown set '$1'; one of build, check, fuzz, coverage, board, cross, block, qemu" >&2
+		echo "error: unknown set '$1'; one of build, check, fuzz, coverage, board, kits, cross, processors, block, qemu, debian" >&2
 		exit 2
 		;;
 	esac

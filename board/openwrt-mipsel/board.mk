@@ -9,6 +9,8 @@ BOARD_CFLAGS := -march=24kc -msoft-float
 BOARD_QEMU := qemu-mipsel-static
 BOARD_CPU := 24Kc
 BOARD_ELF := class=ELF32 machine=MIPS cpu=mips32r2 float=soft
+# Debian's glibc for mipsel is for hard float.
+BOARD_LIBCS := musl
 libc ?= musl
 static ?= yes
 # What the flash has room for, and the configuration file: 2 MiB of it are for all that is added to OpenWrt.

@@ -4,6 +4,7 @@
 #	PAWL     the pawl program; the example beside it is BUILD/examples/update
 #	DEMO_DIR=DIR     work there, and not beside the program
 #	DEMO_KEEP=1      leave the directory that it works in
+#	DEMO_SLOW=2      seconds that a download takes at least
 #	DEMO_REBOOT=no   without the reboot, as where it cannot be simulated
 #
 # Everything happens in one directory that is removed at the end. Exit status 0 only when all was as it is told.
@@ -14,6 +15,7 @@ top=$(cd "$here/../.." && pwd)
 PAWL=${PAWL:-$top/build/gcc/pawl}
 update=${UPDATE:-${PAWL%/*}/examples/update}
 id=update-1
+slow=${DEMO_SLOW:-2}
 runtime='' server=''
 
 fail() {
@@ -235,7 +237,7 @@ if [ "${DEMO_REBOOT:-}" != no ] && cp "$work/boot" "$work/boot.now" && new_boot;
 fi
 
 what "start: release 1 runs, release 2 ($(wc -c <"$archive") bytes) is on a server: $server_name"
-start_runtime 2 # the network and the flash are slow today, so that there is a middle
+start_runtime "$slow" # the network and the flash are slow today, so that there is a middle
 pawl start update --id "$id" -i "$input" >/dev/null
 echo "started '$id'; \`pawl status\`:"
 until_true 20 half_downloaded || fail "download was not begun"
@@ -247,7 +249,7 @@ kill_runtime
 kill -0 "$(pid_of download)" || fail "download did not outlive the runtime"
 echo "the script goes on (pid $(pid_of download)), and so does the shim that looks after it (pid $shim)."
 echo "The runtime is started again and takes them up, by \`pawl activities\`:"
-start_runtime 2
+start_runtime "$slow"
 pawl activities "$id" | tee "$work/activities"
 grep -qw "$shim" "$work/activities" || fail "download was not adopted"
 until_true 20 half_unpacked || fail "unpack was not begun"

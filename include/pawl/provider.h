@@ -216,6 +216,7 @@ struct pawl_provider_options {
 	uint32_t rejected_max;      /* dropped files that were refused and are kept, in each place; 0 = default */
 	uint64_t rejected_bytes_max; /* the same in bytes */
 	uint32_t read_group, drop_group, control_group; /* gids that may read, drop events, send messages; 0 = none */
+	const char *run_dir;        /* fs: absolute; the work queue and work directories are there, for instance on tmpfs; NULL = in the hub */
 	bool allow_volatile;        /* do not refuse a hub on tmpfs */
 	const void *os;             /* struct os *, NULL = the real one (see src/os/os.h) */
 };
@@ -301,6 +302,10 @@ struct pawl_provider_ops {
 
 	/* The directory for the working files of an activity (absolute; not made), or PAWL_EUNSUPPORTED. */
 	int (*work_dir)(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size);
+
+	/* The same for an activity whose result must survive a power cut, where that is another place; NULL: it is not. What is
+	 * there is found by work_dir. */
+	int (*work_dir_lasting)(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size);
 
 	/* Owner. offer: id_out gets the item's id (PAWL_WORK_ID_MAX + 1 bytes); the instance must be there
 	 * (PAWL_ENOTFOUND); what an earlier attempt left in the work directory is removed. release: out of the queue in

@@ -28,6 +28,7 @@ void fs_free(struct fs *fs)
 {
 	if (fs->hub >= 0)
 		fs->os->close(fs->os->self, fs->hub);
+	run_release(fs);
 	free(fs->path);
 	free(fs->root);
 	free(fs);
@@ -43,7 +44,7 @@ struct fs *fs_new(const struct pawl_provider_options *options)
 	fs->options = *options;
 	options_defaults(&fs->options);
 	fs->os = options->os ? options->os : os_linux();
-	fs->hub = fs->lock_fd = -1;
+	fs->hub = fs->lock_fd = fs->run = -1;
 	fs->path = strdup(options->hub);
 	fs->journal = (struct journal){ .os = fs->os, .segment_bytes = (fs->options.journal_bytes + 4095) & ~(uint64_t)4095,
 		.segment_count = fs->options.journal_segments, .pad = fs->options.pad_frames, .next_lsn = 1 };
@@ -124,6 +125,7 @@ const struct pawl_provider_ops pawl_provider_fs = {
 	.note = fs_note,
 	.read_note = fs_read_note,
 	.work_dir = fs_work_dir,
+	.work_dir_lasting = fs_work_dir_lasting,
 	.offer = fs_offer,
 	.release = fs_release,
 	.cancel_work = fs_cancel_work,

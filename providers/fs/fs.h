@@ -10,7 +10,7 @@
  *	checkpoint.c maintenance: flush, sync, free segments
  *	recover.c    what happens at acquire
  *	send.c, envelope.c, mailbox.c  messages: given in, as files, found and acked; drops.c: files that people and programs drop; drops_reject.c: what is refused
- *	queue*.c     the work queue (queue.h)
+ *	queue*.c     the work queue (queue.h); run_dir.c: where it is
  *	reader.c     what one who is not the owner may tell
  *	instances.c  scan, read, archive, revive, purge, quarantine, notes
  *	prune.c      older executions, and what an instance takes; trash.c: giving back the space of what was removed
@@ -240,6 +240,7 @@ struct fs {
 	struct os_stat lock_stat;
 	struct os_fs_info info;
 	bool owner, fenced, clean_before, same_boot;
+	int64_t place_ns;     /* CLOCK_BOOTTIME: when it was last looked whether the path still leads here; 0 = look now */
 	bool served;              /* readers see marks (hub_serve) */
 	bool look;                /* at what was synced before this boot: has the disk kept it? */
 	bool doubt;               /* a sync failed in this boot: the page cache shows more than the disk may have (I8) */
@@ -267,6 +268,9 @@ struct fs {
 	} trash;
 	struct mailbox *mailbox;
 	struct queue *queue;      /* NULL until it is used */
+	char *run_path;           /* run_dir.c: where work queue and work directories are; NULL: in the hub */
+	int run;                  /* its descriptor, or -errno */
+	struct os_stat run_pointer; /* RUN, as it was read */
 	char *root;               /* absolute path of the hub, made when it is asked for */
 	struct pawl_provider_stats stats;
 };
@@ -409,6 +413,13 @@ void fs_attend(struct pawl_provider *p, const char *id, bool wanted);
 int mailbox_watch_fd(struct fs *fs);
 bool mailbox_is_start(const struct fs *fs, const void *token, const char *id);
 
+/* run_dir.c */
+int run_open(struct fs *fs, struct pawl_error *err); /* owner, before the queue is opened */
+void run_release(struct fs *fs);
+int run_base(struct fs *fs);          /* the directory that has work/ and instances/ID/work; -errno: it is gone */
+const char *run_root(struct fs *fs);  /* its path; NULL: it is the hub */
+void run_forget(struct fs *fs, const char *id); /* an instance that has ended */
+
 /* queue*.c */
 void queue_open(struct fs *fs);    /* owner, behind mailbox_open */
 void queue_unwatch(struct fs *fs); /* the mailbox is closed */
@@ -416,6 +427,7 @@ void queue_close(struct fs *fs);
 bool queue_notice(struct fs *fs, int number, uint32_t mask); /* number < 0: anything may have happened */
 void queue_rescan(struct fs *fs);
 int fs_work_dir(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size);
+int fs_work_dir_lasting(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size);
 int fs_offer(struct pawl_provider *p, const struct pawl_work_item *item, char *id_out, struct pawl_error *err);
 int fs_release(struct pawl_provider *p, const char *id, struct pawl_error *err);
 int fs_cancel_work(struct pawl_provider *p, const char *id, struct pawl_error *err);

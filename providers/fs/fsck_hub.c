@@ -124,7 +124,7 @@ void fsck_check_lock(struct fsck *f)
 
 static bool is_known(const char *name)
 {
-	static const char *const files[] = { "FORMAT", "LOCK", "RUNNING", "CLOCK" };
+	static const char *const files[] = { "FORMAT", "LOCK", "RUNNING", "CLOCK", "RUN" };
 
 	for (size_t i = 0; i < DIR_COUNT; i++)
 		if (strcmp(name, dirs[i].name) == 0)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define FORMAT_VERSION 1
+#define PLACE_FRESH_NS 1000000000
 
 static const char *const hub_dirs[] = { "journal", "instances", "inbox", "control", "archive" };
 #define HUB_DIR_COUNT (sizeof(hub_dirs) / sizeof(hub_dirs[0]))
@@ -480,11 +481,16 @@ void hub_unlock(struct fs *fs, bool clean)
 }
 
 /* What the path stands for now is not what we hold: who looks for the hub there finds another one, or none. What cannot be
- * told is no reason to stop. */
+ * told is no reason to stop. Not asked at each commit: what is written goes to the hub that we hold, wherever that is. */
 static bool is_elsewhere(struct fs *fs)
 {
 	const struct os *os = fs->os;
 	struct os_stat ours, theirs;
+	int64_t now = os->boot_ns(os->self);
+
+	if (fs->place_ns && now - fs->place_ns < PLACE_FRESH_NS)
+		return false;
+	fs->place_ns = now;
 	int fd = os->open_root(os->self, fs->path);
 
 	if (fd < 0)

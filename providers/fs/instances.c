@@ -194,7 +194,8 @@ static int complete(struct fs *fs, const char *id, uint64_t execution, struct bu
 		struct overlay_file *f = rc == 0 ? overlay_file(o, id, execution) : NULL;
 		if (rc < 0)
 			return rc;
-		if (f && f->first <= text->len && f->end > text->len) {
+		/* Also where the file is as long: a power cut may leave it its length and not its bytes. */
+		if (f && f->first <= text->len && f->end >= text->len) {
 			buf_truncate(text, (size_t)f->first);
 			buf_add(text, f->bytes.data, f->bytes.len);
 		}
@@ -301,6 +302,7 @@ int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err)
 	if (sys < 0)
 		return err_sys(err, -sys, "cannot move '%s' to '%s'", from, to);
 	histories_moved(fs, id, true);
+	run_forget(fs, id);
 	fs->moves++;
 	fs->instances_changed = fs->archive_changed = true;
 	return 0;

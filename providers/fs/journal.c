@@ -412,7 +412,7 @@ static int segment_open(struct journal *j, unsigned number, int flags, struct pa
 		j->os->close(j->os->self, fd);
 		return err_sys(err, -rc, "cannot stat journal segment '%s'", path);
 	}
-	(void)segment_add(j, number, fd, st.size);
+	(void)segment_add(j, number, fd, segment_bytes_used(j, fd, st.size));
 	return 0;
 }
 

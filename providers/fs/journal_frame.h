@@ -5,6 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct journal;
+
+/* Of a segment file of so many bytes, those that are read (journal_read.c). */
+uint64_t segment_bytes_used(const struct journal *j, int fd, uint64_t size);
+
 #define HEADER_MAGIC "PAWLJRNL"
 #define FRAME_MAGIC "PWFR"
 #define JOURNAL_VERSION 1u

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define FOREIGN_BYTES (2u << 30) /* journal.segment_bytes is at most half of it */
+
 struct frame_head {
 	uint64_t lsn, durable, checkpoint;
 	uint32_t len, records;
@@ -43,6 +45,21 @@ static enum header_verdict header_parse(const char *block, size_t len, const str
 	s->generation = get64(block + 24);
 	s->checkpoint = get64(block + 40);
 	return HEADER_GOOD;
+}
+
+/* What grew to this by somebody else's hand is read as far as it was written: 32 bits do not hold it, nor do small memories. */
+uint64_t segment_bytes_used(const struct journal *j, int fd, uint64_t size)
+{
+	char block[HEADER_SIZE];
+	struct segment seen;
+
+	if (size < FOREIGN_BYTES)
+		return size;
+	ssize_t n = j->os->pread(j->os->self, fd, block, sizeof(block), 0);
+	enum header_verdict verdict = header_parse(block, n < 0 ? 0 : (size_t)n, j, &seen);
+	uint64_t told = verdict == HEADER_GOOD || verdict == HEADER_FOREIGN ? get64(block + 32) : j->segment_bytes;
+
+	return told < FOREIGN_BYTES ? told : FOREIGN_BYTES;
 }
 
 static int text_add_record(struct journal_text *t, const struct journal_record *r)

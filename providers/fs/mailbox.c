@@ -228,8 +228,13 @@ static int by_name(const void *a, const void *b)
 
 int names_list(struct fs *fs, const char *dir, struct dir_names *n)
 {
+	return names_list_at(fs, fs->hub, dir, n);
+}
+
+int names_list_at(struct fs *fs, int fd, const char *dir, struct dir_names *n)
+{
 	*n = (struct dir_names){ 0 };
-	int rc = fs->os->list(fs->os->self, fs->hub, dir, list_name, n);
+	int rc = fs->os->list(fs->os->self, fd, dir, list_name, n);
 	if (n->count)
 		qsort(n->items, n->count, sizeof(n->items[0]), by_name);
 	return rc;
@@ -478,6 +483,7 @@ int fs_receive(struct pawl_provider *p, bool rescan, int (*each)(void *arg, stru
 	m->arg = arg;
 	m->again_ms = -1;
 	m->look_failed = false;
+	fs->place_ns = all ? 0 : fs->place_ns;
 	if (all && hub_check_fence(fs, err) == PAWL_EFENCED)
 		return PAWL_EFENCED;
 	/* Starts first: what was sent or dropped for an instance right after its start must find it. */

@@ -98,6 +98,7 @@ struct dir_names {
 	size_t count, cap;
 };
 int names_list(struct fs *fs, const char *dir, struct dir_names *n);
+int names_list_at(struct fs *fs, int fd, const char *dir, struct dir_names *n);
 void names_release(struct dir_names *n);
 
 #endif

@@ -36,15 +36,19 @@ static int watch_wanted(void *arg, const char *name)
 static void watch_all(struct await *a)
 {
 	struct fs *fs = a->fs;
+	int base = run_base(fs);
 
+	watch(a, fs->hub, ".", WATCH_READY); /* RUN, and work */
+	if (base < 0)
+		return;
 	a->ready = place_open(fs, "ready", false);
 	if (a->ready < 0) {
-		watch(a, fs->hub, ".", WATCH_READY);
-		watch(a, fs->hub, "work", WATCH_READY);
+		watch(a, base, ".", WATCH_READY);
+		watch(a, base, "work", WATCH_READY);
 		a->ready = place_open(fs, "ready", false); /* made since? */
 	}
-	watch(a, fs->hub, "work/ready", WATCH_READY);
-	watch(a, fs->hub, "work/sessions", OS_WATCH_DELETE);
+	watch(a, base, "work/ready", WATCH_READY);
+	watch(a, base, "work/sessions", OS_WATCH_DELETE);
 	if (a->ready >= 0)
 		(void)fs->os->list(fs->os->self, a->ready, ".", watch_wanted, a);
 	dir_close(fs, a->ready);

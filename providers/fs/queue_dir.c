@@ -40,7 +40,11 @@ static int dir_step(struct fs *fs, int parent, const char *name, bool make)
 
 int place_open(struct fs *fs, const char *place, bool make)
 {
-	return dir_step(fs, make ? dir_make(fs, fs->hub, "work") : dir_open(fs, fs->hub, "work"), place, make);
+	int base = strcmp(place, "dead") == 0 ? fs->hub : run_base(fs); /* history does not know dead letters */
+
+	if (base < 0)
+		return base;
+	return dir_step(fs, make ? dir_make(fs, base, "work") : dir_open(fs, base, "work"), place, make);
 }
 
 int queue_open_dir(struct fs *fs, enum pawl_work_state place, const char *queue, bool make)
@@ -52,9 +56,21 @@ int queue_open_dir(struct fs *fs, enum pawl_work_state place, const char *queue,
 int work_open(struct fs *fs, const struct work_target *target, bool make)
 {
 	char seq[24];
+	int base = run_base(fs);
+	bool apart = base != fs->hub;
 
 	snprintf(seq, sizeof(seq), "%llu", (unsigned long long)target->seq);
 	int fd = dir_step(fs, dir_open(fs, fs->hub, "instances"), target->instance, false);
+	if (fd >= 0 && apart && make) { /* what an earlier configuration has left there would be taken for it */
+		int work = dir_open(fs, fd, "work");
+		if (work >= 0)
+			(void)os_remove_any(fs->os, work, seq);
+		dir_close(fs, work);
+	}
+	if (fd >= 0 && apart) {
+		dir_close(fs, fd);
+		fd = base < 0 ? base : dir_step(fs, dir_open(fs, base, "instances"), target->instance, make);
+	}
 	return dir_step(fs, dir_step(fs, fd, "work", make), seq, make);
 }
 
@@ -134,7 +150,7 @@ int link_read(struct fs *fs, int dir, const char *name, struct work_target *targ
 bool boot_matches(struct fs *fs)
 {
 	char boot[OS_BOOT_ID_SIZE], text[64];
-	int work = dir_open(fs, fs->hub, "work");
+	int base = run_base(fs), work = base < 0 ? base : dir_open(fs, base, "work");
 	int n = work < 0 ? work : file_head(fs, work, "BOOT", text, sizeof(text));
 
 	dir_close(fs, work);

@@ -132,14 +132,27 @@ static const char *absolute_root(struct fs *fs)
 	return fs->root;
 }
 
-int fs_work_dir(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size)
+static int dir_path(const char *root, const char *instance, uint64_t seq, char *out, size_t size)
 {
-	const char *root = absolute_root(fs_of(p));
-
 	if (!root)
 		return PAWL_ENOMEM;
 	if (!instance || !text_is_instance_id(slice_of(instance)) || seq == 0)
 		return PAWL_EINVALID;
 	int n = snprintf(out, size, "%s/instances/%s/work/%llu", root, instance, (unsigned long long)seq);
 	return n < 0 || (size_t)n >= size ? PAWL_ETOOBIG : 0;
+}
+
+int fs_work_dir_lasting(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size)
+{
+	return dir_path(absolute_root(fs_of(p)), instance, seq, out, size);
+}
+
+int fs_work_dir(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size)
+{
+	struct fs *fs = fs_of(p);
+	const char *run = run_root(fs);
+
+	if (!run || fs_exists(fs, "instances/%s/work/%llu", instance ? instance : "", (unsigned long long)seq))
+		return fs_work_dir_lasting(p, instance, seq, out, size);
+	return dir_path(run, instance, seq, out, size);
 }

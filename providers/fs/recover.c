@@ -570,6 +570,8 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 	if (rc == 0)
 		rc = recover(fs, err);
 	if (rc == 0)
+		rc = run_open(fs, err);
+	if (rc == 0)
 		rc = mailbox_open(fs, err);
 	if (rc == 0)
 		hub_serve(fs);

@@ -764,7 +764,8 @@ static int proc_stat(int32_t pid, bool *dead, uint64_t *start)
 	char path[32], text[1024], *p;
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	/* Two slashes: qemu-user makes up a stat of its own process, with no start time. */
+	snprintf(path, sizeof(path), "/proc//%d/stat", (int)pid);
 	r = read_small(path, text, sizeof(text));
 	if (r < 0)
 		return r;

@@ -464,7 +464,7 @@ static int read_stat(pid_t pid, struct proc_stat *stat)
 {
 	char path[32], text[1024];
 
-	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	snprintf(path, sizeof(path), "/proc//%ld/stat", (long)pid); /* as in os_linux.c */
 	if (pid > 0 && read_proc(path, text, sizeof(text)) > 0)
 		return parse_stat(text, stat);
 	return pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH) ? -ESRCH : -EACCES;

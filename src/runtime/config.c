@@ -19,6 +19,7 @@
 /* clang-format off */
 const struct config_key config_keys[] = {
 	{ "hub", CONFIG_IS_PATH, TOP(hub), NULL, 0, 0, NULL, "the hub's directory; -H and $PAWL_HUB come before it, /var/lib/pawl after it" },
+	{ "run_dir", CONFIG_IS_PATH, TOP(run_dir), NULL, 0, 0, NULL, "a directory in memory, such as /run/pawl, for the work queue and the work directories of activities, which a reboot may empty; not set: they are in the hub" },
 	{ "plugins", CONFIG_IS_PATHS, TOP(plugins), "/usr/lib/pawl/plugins", 0, 0, NULL, "directories of plugins (*.so) to load" },
 	{ "activities_dir", CONFIG_IS_PATHS, TOP(activities_dirs), "/usr/lib/pawl/activities", 0, 0, NULL, "directories of executables; each is an activity of its file name" },
 	{ "log_level", CONFIG_IS_CHOICE, TOP(log_level), "info", LOG_LEVEL_ERROR, 0, "error|warning|notice|info|debug", "the least important messages that are logged" },

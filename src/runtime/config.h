@@ -64,6 +64,7 @@ struct config_activity {
 
 struct config {
 	const char *hub;                        /* NULL = not set */
+	const char *run_dir;                    /* the same */
 	const char *const *plugins;             /* directories, NULL-terminated */
 	const char *const *activities_dirs;     /* directories of executables, NULL-terminated */
 	int log_level;                          /* enum log_level */

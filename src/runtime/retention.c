@@ -274,7 +274,8 @@ static int64_t age_due(const struct pawl_runtime *rt, int64_t now)
 
 	if (!age_ns || !r->ended.count || !os_clock_is_set(real))
 		return -1;
-	return now + (heap_min(&r->ended)->key + age_ns - real);
+	int64_t due = now + (heap_min(&r->ended)->key + age_ns - real);
+	return due > 0 ? due : 0; /* it may have been before this boot */
 }
 
 /* ---- purging ---- */

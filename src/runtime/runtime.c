@@ -97,7 +97,7 @@ static int open_provider(struct pawl_runtime *rt, const pawl_options *o, struct 
 	struct pawl_provider_options p = { .hub = rt->hub, .create = true, .journal_bytes = rt->config.journal.segment_bytes,
 		.journal_segments = rt->config.journal.segments, .pad_frames = rt->config.journal.pad, .watches_max = rt->config.drops.watches_max,
 		.message_bytes_max = rt->config.drops.bytes_max, .rejected_max = rt->config.drops.rejected_max,
-		.rejected_bytes_max = rt->config.drops.rejected_bytes_max, .allow_volatile = rt->allow_volatile, .os = rt->os };
+		.rejected_bytes_max = rt->config.drops.rejected_bytes_max, .run_dir = rt->config.run_dir, .allow_volatile = rt->allow_volatile, .os = rt->os };
 	int rc = find_groups(rt, &p, err);
 
 	if (rc < 0)

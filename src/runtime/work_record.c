@@ -24,18 +24,27 @@ static int make_one(const struct os *os, const char *path, mode_t mode)
 	return r == -EEXIST ? 0 : r;
 }
 
-/* Two levels: the instance is there already, but in a scratch directory, and its `work` need not be. */
+#define LEVELS 3 /* instance, `work` and number: what is above them is there */
+
+/* The instance is there already, but in a scratch directory and in run_dir, and its `work` need not be. */
 static int make_path(const struct os *os, char *dir, bool scratch)
 {
-	char *last = strrchr(dir, '/');
-	int r = make_one(os, dir, 0750);
+	char *ends[LEVELS], *end = dir + strlen(dir);
+	int n = 0, r;
 
-	if (r != -ENOENT || !last)
-		return r;
-	*last = '\0';
-	r = make_one(os, dir, scratch ? 0700 : 0751);
-	*last = '/';
-	return r < 0 ? r : make_one(os, dir, 0750);
+	for (;;) { /* up, until one is made or is there */
+		r = make_one(os, dir, n == 0 ? 0750 : scratch ? 0700 : 0751);
+		if (r != -ENOENT || n + 1 >= LEVELS || !(end = strrchr(dir, '/')))
+			break;
+		*end = '\0';
+		ends[n++] = end;
+	}
+	while (n > 0) {
+		*ends[--n] = '/';
+		if (r == 0)
+			r = make_one(os, dir, n == 0 ? 0750 : scratch ? 0700 : 0751);
+	}
+	return r;
 }
 
 /* What the carrier says: is it of this execution? PAWL_ENOTFOUND, PAWL_EPARSE ...: it does not say. */
@@ -84,6 +93,19 @@ static int clear_before(const struct pawl_work *w, const char *dir, struct pawl_
 	return r < 0 && r != -ENOENT ? err_sys(err, -r, "cannot remove '%s'", dir) : 0;
 }
 
+/* One that is there stays where it is. */
+static int new_dir_path(const struct pawl_work *w, char *dir, size_t size)
+{
+	const struct pawl_runtime *rt = w->rt;
+	struct os_stat st;
+	int rc = dir_path(w->rt, w->id, w->seq, dir, size);
+	bool lasting = w->kind == WORK_PROCESS && w->activity.config && w->activity.config->sync && rt->provider->ops->work_dir_lasting;
+
+	if (rc < 0 || rt->scratch || !lasting || rt->os->stat(rt->os->self, OS_CWD, dir, &st) == 0)
+		return rc;
+	return rt->provider->ops->work_dir_lasting(rt->provider, w->id, w->seq, dir, size);
+}
+
 int work_dir_make(struct pawl_work *w, struct pawl_error *err)
 {
 	IO_BECAUSE(IO_WORK);
@@ -92,7 +114,7 @@ int work_dir_make(struct pawl_work *w, struct pawl_error *err)
 
 	if (w->dir[0])
 		return 0;
-	rc = dir_path(w->rt, w->id, w->seq, dir, sizeof(dir));
+	rc = new_dir_path(w, dir, sizeof(dir));
 	if (rc < 0)
 		return err_set(err, rc, "there is no work directory for activity '%s' of '%s': the path is too long or the provider has none", w->name, w->id);
 	rc = clear_before(w, dir, err);

@@ -635,17 +635,23 @@ static int each_left(void *arg, const char *name)
 	return 0;
 }
 
+#define LEFT_PLACE UINT64_MAX /* a number that no activity has: so work_dir does not find it in the hub */
+
 /* A program whose activity was canceled, or answered by a timeout, or whose instance has ended (view NULL), and the
  * runtime was killed before it could tell. */
 void works_left_behind(struct pawl_runtime *rt, const char *id, uint64_t execution, const struct view *view)
 {
 	struct left_behind l = { rt, id, view, execution };
+	const struct pawl_provider_ops *ops = rt->provider->ops;
+	int (*const places[])(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size) = { ops->work_dir, ops->work_dir_lasting };
 	char dir[640];
 
-	if (rt->scratch || rt->provider->ops->work_dir(rt->provider, id, 1, dir, sizeof(dir)) < 0)
-		return;
-	*strrchr(dir, '/') = '\0';
-	(void)rt->os->list(rt->os->self, OS_CWD, dir, each_left, &l); /* mostly there is none */
+	for (int n = 0; n < 2 && !rt->scratch; n++) { /* twice the same does no harm */
+		if (!places[n] || places[n](rt->provider, id, LEFT_PLACE, dir, sizeof(dir)) < 0)
+			continue;
+		*strrchr(dir, '/') = '\0';
+		(void)rt->os->list(rt->os->self, OS_CWD, dir, each_left, &l); /* mostly there is none */
+	}
 }
 
 /* After works_release. */

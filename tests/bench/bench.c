@@ -49,6 +49,8 @@ static bool device_counters(const char *path, struct bench_counters *out)
 	char name[64], file[96];
 	struct stat st;
 
+	if (getenv("BENCH_STAT"))
+		return read_device(getenv("BENCH_STAT"), out);
 	if (stat(path, &st) < 0)
 		return false;
 	snprintf(name, sizeof(name), "/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));

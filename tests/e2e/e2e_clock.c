@@ -8,19 +8,27 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-static long offset(void)
+/* What this program starts is not emulated, and its loader would complain of a library for another processor. */
+__attribute__((constructor)) static void begin(void)
+{
+	if (getenv("EMULATE"))
+		unsetenv("LD_PRELOAD");
+}
+
+static long long offset(void)
 {
 	const char *path = getenv("E2E_CLOCK");
 	FILE *f = path ? fopen(path, "re") : NULL;
-	long seconds = 0;
+	long long seconds = 0;
 
-	if (f && fscanf(f, "%ld", &seconds) != 1)
+	if (f && fscanf(f, "%lld", &seconds) != 1)
 		seconds = 0;
 	if (f)
 		fclose(f);
@@ -35,9 +43,24 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 		*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
 	int rc = real(clock, t);
 	if (rc == 0 && clock == CLOCK_REALTIME)
-		t->tv_sec += offset();
+		t->tv_sec += (time_t)offset();
 	return rc;
 }
+
+/* What 32-bit programs call that have times beyond 2038. The parts of a second are in the second half, and stay there. */
+#if defined __TIMESIZE && __TIMESIZE == 32
+int __clock_gettime64(clockid_t clock, int64_t *t)
+{
+	static int (*real)(clockid_t, int64_t *);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "__clock_gettime64");
+	int rc = real(clock, t);
+	if (rc == 0 && clock == CLOCK_REALTIME)
+		*t += offset();
+	return rc;
+}
+#endif
 
 static const char *other_path(const char *path)
 {

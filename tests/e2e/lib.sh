@@ -13,6 +13,9 @@ program=$types          # what start_runtime starts
 # Sanitizers and emulators are slower; so is a machine that does other things, too.
 patience=${E2E_PATIENCE:-20}
 
+# Seconds that some pass in less than, on a machine that is fast enough: more where programs are slow to start.
+short=${E2E_SHORT:-1}
+
 # ---- ends of a test ----
 
 fail() {
@@ -56,10 +59,22 @@ _run_test() { # NAME, in a subshell
 	"$1"
 }
 
+# Why the emulator under which this runs cannot run the test (tests/emulation/gaps), "" when it can or there is none.
+_gap_of() { # PROGRAM TEST
+	[ -z "${EMULATION_GAPS:-}" ] || awk -F '\t' -v program="e2e/$1" -v test="$2" '$1 == program && $2 == test { print $3 }' "$EMULATION_GAPS"
+}
+
 run_tests() {
-	local script=${0##*/} name status passed=0 failed=0 skipped=0
+	local script=${0##*/} name gap status passed=0 failed=0 skipped=0
 	for name in $(sed -n 's/^\([a-z][a-z0-9_]*\)() {$/\1/p' "$0"); do
 		case $name in *"${E2E_TEST:-}"*) ;; *) continue ;; esac
+		gap=$(_gap_of "${script%.sh}" "$name")
+		if [ -n "${EMULATION_GAPS_TRY:-}" ]; then
+			[ -n "$gap" ] || continue
+		elif [ -n "$gap" ]; then
+			skipped=$((skipped + 1)) && echo "skipped $name: $gap"
+			continue
+		fi
 		dir=$e2e/${script%.sh}/$name
 		rm -rf "$dir"
 		mkdir -p "$dir"
@@ -67,7 +82,10 @@ run_tests() {
 		status=$?
 		_look_for_sanitizer_reports && [ $status -ne 77 ] && status=1
 		case $status in
-		0) passed=$((passed + 1)) && echo "ok $name" && { [ -n "${E2E_KEEP:-}" ] || rm -rf "$dir"; } ;;
+		0)
+			[ -z "$gap" ] || echo "STALE ${script%.sh} $name"
+			passed=$((passed + 1)) && echo "ok $name" && { [ -n "${E2E_KEEP:-}" ] || rm -rf "$dir"; }
+			;;
 		77) skipped=$((skipped + 1)) && echo "skipped $name: $(cat "$dir/.why")" && rm -rf "$dir" ;;
 		*)
 			failed=$((failed + 1))
@@ -114,6 +132,16 @@ expect_file() {
 
 expect_no_file() {
 	[ ! -e "$1" ] && [ ! -L "$1" ] || fail "expected '$1' not to be there"
+}
+
+# compile_program OUTPUT OPTION...: with the compiler of the build; it can be started here, if need be in an emulator.
+compile_program() {
+	local output=$1 compiler
+	shift
+	compiler=$(sed 's/ -std=.*//' "$BUILD/flags")
+	# shellcheck disable=SC2086
+	$compiler -o "$output" "$@" || return 1
+	[ -z "${EMULATE:-}" ] || "$(dirname "${BASH_SOURCE[0]}")/../emulation/launchable.sh" "$output"
 }
 
 # try COMMAND...: its exit code in $code, what it wrote in $out and $err.

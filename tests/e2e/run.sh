@@ -22,15 +22,19 @@ build() { # OUTPUT OPTION...
 	attack | newer) $flags -o "$bin/$output" "tests/e2e/e2e_$output.c" $libs ;;
 	*.so) ${flags//-pie/} -shared "$@" -DE2E_PLUGIN -o "$bin/$output" tests/e2e/e2e_types.c ;;
 	*) $flags "$@" -o "$bin/$output" tests/e2e/e2e_types.c "$BUILD/libpawl.a" $libs ;;
-	esac
+	esac || return 1
+	case $output in *.so) return ;; esac
+	[ -z "${EMULATE:-}" ] || tests/emulation/launchable.sh "$bin/$output"
 }
 
 build_all() {
 	mkdir -p "$bin" && build types && build types-changed -DE2E_VARIANT=2 && build types-late -DE2E_VARIANT=3 && build worker && build attack && build newer || return 1
 	! grep -q -e -DPAWL_WITH_PLUGINS=1 "$BUILD/flags" || build types.so || return 1
-	read -r compiler _ <"$BUILD/flags" # without sanitizers: test_clock.sh skips when it cannot be used
-	"$compiler" -shared -fPIC -O -o "$bin/clock.so" tests/e2e/e2e_clock.c -ldl 2>/dev/null || :
-	"$compiler" -shared -fPIC -O -o "$bin/faults.so" tests/e2e/fault_preload.c -ldl 2>/dev/null || :
+	compiler=$(sed 's/ -std=.*//' "$BUILD/flags") # without sanitizers: test_clock.sh skips when it cannot be used
+	# shellcheck disable=SC2086
+	$compiler -shared -fPIC -O -o "$bin/clock.so" tests/e2e/e2e_clock.c -ldl 2>/dev/null || :
+	# shellcheck disable=SC2086
+	$compiler -shared -fPIC -O -o "$bin/faults.so" tests/e2e/fault_preload.c -ldl 2>/dev/null || :
 }
 
 if [ "${E2E_BUILD:-}" != no ] && ! build_all; then

@@ -529,8 +529,8 @@ a_work_directory_that_cannot_be_made_holds_it_back_at_no_attempt() {
 # The runtime's wall clock jumps while functions and outside workers beat; no false alarm, no hang.
 jumps_of_the_wall_clock_are_no_silence() {
 	local jump item
-	new_hub 'workers: {heartbeat: 2s}' \
-		"activities: {beater: {heartbeat: 700ms}, beating: {exec: [$dir/activities/beating], heartbeat: 700ms, timeout: 60s}, out: {run_by: worker}}"
+	new_hub "workers: {heartbeat: $((2 * short))s}" \
+		"activities: {beater: {heartbeat: $((700 * short))ms}, beating: {exec: [$dir/activities/beating], heartbeat: $((700 * short))ms, timeout: 100s}, out: {run_by: worker}}"
 	needs yaml
 	_bend_clock
 	start_ready

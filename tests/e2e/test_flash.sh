@@ -2,6 +2,8 @@
 # test_flash.sh - what is written, why, and what is not: counters of the runtime, idleness, and the calculator of a medium's life.
 . "$(dirname "$0")/lib.sh"
 
+e2e_root=$(cd "$(dirname "$0")/../.." && pwd)
+
 # One number of `pawl metrics`: NAME, or NAME and its labels.
 _metric() { # NAME
 	"$PAWL" metrics 2>"$dir/.metrics" | awk -v name="pawl_$1" '$1 == name { print $2; found = 1 } END { exit !found }'
@@ -161,6 +163,36 @@ without_a_runtime_that_is_said() {
 	expect_match "--io with an id" 'takes no ID' "$err"
 	expect 2 "$PAWL" status
 	expect_match "no id" 'which instance' "$err"
+}
+
+the_calculator_takes_figures_and_records() {
+	local life="$e2e_root/scripts/flash-life.sh"
+	expect 0 "$life" -s 4G -d 86400
+	expect_match "years" 'life +10\.0 years' "$out"
+	expect 0 "$life" -s 4G -d 86400 -f 8 -r 0 -p 6000
+	expect_match "years with other figures" 'life +19\.9 years' "$out"
+	# 1000 bytes and 10 syncs of 4096 in a day: 41,960 bytes
+	echo '{"v":1,"runtime":"pid 1","seconds":86400,"commits":10,"written":{"bytes":1000,"syncs":10,"names":1},"causes":{"other":{"bytes":7,"syncs":7,"names":7}}}' >"$dir/record"
+	expect 0 "$life" -s 1M -p 1000 -f 1 -r 0 -j "$dir/record"
+	expect_match "years of a record" 'life +68\.4 years' "$out"
+	expect 1 "$life" -s 4G -d many
+	expect_match "no number" "'many' is not a number" "$err"
+	expect 1 "$life" -s 4.x -d 5
+	echo '{"v":1,"runtime":"","unknown":"there is no runtime"}' >"$dir/record"
+	expect 1 "$life" -s 4G -j "$dir/record"
+	expect_match "no counters" 'there is no runtime' "$err"
+	expect 2 "$life"
+	expect 2 "$life" -s 4G
+	expect 2 "$life" -s 4G -d 5 -j "$dir/record"
+}
+
+the_calculator_reads_what_a_runtime_tells() {
+	_start_waiting
+	_needs_metrics
+	wait_for "a second to be over" eval '[[ $("$PAWL" status --io -o json) =~ \"seconds\":[1-9] ]]'
+	"$PAWL" status --io -o json >"$dir/record"
+	expect 0 "$e2e_root/scripts/flash-life.sh" -s 4G -j "$dir/record"
+	expect_match "years" 'life +[0-9]+\.[0-9] years' "$out"
 }
 
 run_tests

@@ -67,6 +67,10 @@ what_is_asked_while_no_runtime_is_there_is_done_when_one_comes() {
 	_expect_first_as_it_was
 }
 
+_is_in_execution() { # ID EXECUTION
+	[ "$(_execution_of "$1")" = "$2" ]
+}
+
 kills_at_any_moment_change_nothing() {
 	local n verb
 	_fail_first
@@ -81,6 +85,7 @@ kills_at_any_moment_change_nothing() {
 		kill_runtime
 		start_ready
 		wait "$verb"
+		wait_for "k$n to be rewound" _is_in_execution "k$n" 2 # what was asked before the runtime was there is done soon after
 		expect_output "k$n" "in 1 2 3 4"
 		expect_eq "execution" 2 "$(_execution_of "k$n")"
 		expect_eq "places" 1 "$(_place_of "k$n" | wc -w)"

@@ -136,10 +136,10 @@ approval_escalates_after_a_deadline_that_passes_while_nothing_runs() {
 	new_hub
 	program=$BUILD/examples/approval
 	start_ready
-	start approval a "2 reboot till 4"
+	start approval a "$((2 * short)) reboot till 4"
 	wait_events a TimerCreated 1
 	kill_runtime
-	wait_for "the deadline to pass" _is_over "$(("$(date +%s)" + 2))"
+	wait_for "the deadline to pass" _is_over "$(("$(date +%s)" + 2 * short))"
 	start_ready
 	wait_for "the supervisor to be asked" _has_said a "waits for the supervisor"
 	expect_eq "timers that fired" 1 "$(count_events a TimerFired)"

@@ -244,7 +244,7 @@ a_deferred_item_comes_back_and_costs_no_attempt() {
 	_begin
 	start once o "w x"
 	_take -a w
-	expect 0 "$PAWL" work defer --for 300ms -m "no light"
+	expect 0 "$PAWL" work defer --for "${short}s" -m "no light"
 	wait_for "it to be Deferred" _activities_say "w +Deferred .*no light"
 	_expect_nothing_to_take -a w
 	_take -a w
@@ -543,7 +543,7 @@ what_a_killed_worker_had_is_another_ones_at_once() {
 
 a_named_worker_that_stops_beating_loses_its_item() {
 	local n
-	_begin 'workers: {heartbeat: 1s}'
+	_begin "workers: {heartbeat: ${short}s}"
 	start once o "w x"
 	_take -a w --worker box-1
 	wait_for "its name to be seen" _activities_say "w +Active .*box-1"

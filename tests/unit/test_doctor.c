@@ -16,7 +16,7 @@
 #define US INT64_C(1000)
 #define MS (1000 * US)
 #define SECOND (1000 * MS)
-#define NOW (INT64_C(1800000000) * SECOND + 5)
+#define NOW (INT64_C(4000000000) * SECOND + 5) /* after any build of it: SOURCE_DATE_EPOCH */
 #define DISK "/sys/dev/block/8:2/"
 #define STARTED "{\"seq\":1,\"time\":\"2026-11-21T12:41:00.123456Z\",\"type\":\"ExecutionStarted\",\"name\":\"flow\",\"version\":\"1.0.0\"," \
 	"\"seed\":\"0123456789abcdeffedcba9876543210\"}"

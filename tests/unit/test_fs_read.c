@@ -89,6 +89,35 @@ static void what_a_reader_has_seen_is_there_after_a_power_cut(void **state)
 	os_sim_free(sim);
 }
 
+/* A power cut may leave a file its length and not its bytes. */
+static void what_a_power_cut_took_from_a_history_is_read_from_the_journal(void **state)
+{
+	struct pawl_error err = { 0 };
+	uint64_t which;
+	char *text = NULL;
+	size_t len = 0;
+
+	(void)state;
+	sim = os_sim_new(1);
+	real = os_sim_os_process(sim, OWNER);
+	struct pawl_provider *p = open_hub(real, true);
+	assert_int_equal(commit(p, 0, "one\n"), 0);
+	assert_int_equal(commit(p, 4, "two\n"), 0);
+	os_sim_power_cut(sim, &(struct os_sim_cut){ .mode = OS_SIM_DROP_ALL });
+	p->ops->close(p);
+	real = os_sim_os_process(sim, OWNER);
+	int hub = real->open_root(real->self, "/hub");
+	(void)real->mkdir(real->self, hub, "instances/x", 0755);
+	assert_int_equal(os_replace_file(real, hub, "instances/x/1.history", "one\n\0\0\0", 8, 0644, true), 0);
+	p = open_hub(os_sim_os_process(sim, READER), false);
+	assert_int_equal(p->ops->read(p, "x", 1, &text, &len, &which, &err), 0);
+	assert_int_equal(len, 8);
+	assert_memory_equal(text, "one\ntwo\n", 8);
+	free(text);
+	p->ops->close(p);
+	os_sim_free(sim);
+}
+
 static size_t seen_with(const struct os *os)
 {
 	struct pawl_provider *reader = open_hub(os, false);
@@ -210,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_reader_has_seen_is_there_after_a_power_cut),
+		cmocka_unit_test(what_a_power_cut_took_from_a_history_is_read_from_the_journal),
 		cmocka_unit_test(what_the_owner_could_not_sync_is_not_told),
 		cmocka_unit_test(after_a_failed_sync_and_a_kill_nothing_is_told_before_the_next_owner),
 		cmocka_unit_test(without_marks_a_reader_syncs),

@@ -342,7 +342,7 @@ struct bad {
 };
 
 #define TOP_LEVEL                                                                                                      \
-	"hub, plugins, activities_dir, log_level, allow_volatile, access, engine, workers, attempts, reboot, pressure, "       \
+	"hub, run_dir, plugins, activities_dir, log_level, allow_volatile, access, engine, workers, attempts, reboot, pressure, "       \
 	"journal, drops, timers, cancel, process, limits, retention, activities"
 #define OF_PRESSURE                                                                                                    \
 	"memory_min, disk_min, inodes_min, disk_paths, load_max, psi_memory_max, psi_io_max, psi_cpu_max, "            \

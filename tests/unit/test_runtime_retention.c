@@ -184,6 +184,23 @@ static void while_the_clock_is_not_set_nothing_is_old(void **state)
 	rw_end(w);
 }
 
+static void what_became_old_before_this_boot_goes_at_the_start(void **state)
+{
+	struct runtime_world *w = *state;
+
+	w->options.os = rw_os();
+	rw_config(w, "retention: {age: 2h}\n");
+	rw_begin(w);
+	rw_start(w, "echo", "first", "");
+	rw_expect(w, "first", "");
+	rw_settle(w);
+	rw_end(w);
+	rw_wall_clock(20 * 365 * 24 * HOUR); /* the device was off for longer than it can be up */
+	rw_begin(w);
+	await_look(archive_is(w, ""));
+	rw_end(w);
+}
+
 /* A clock that stood at the day on which the system was built, or in the far future, is set. */
 static void a_step_of_the_clock_makes_nothing_old_that_has_just_ended(void **state)
 {
@@ -393,6 +410,7 @@ int main(void)
 		test(a_purge_by_hand_makes_room),
 		test(old_ones_go_when_their_time_has_come),
 		test(while_the_clock_is_not_set_nothing_is_old),
+		test(what_became_old_before_this_boot_goes_at_the_start),
 		test(a_step_of_the_clock_makes_nothing_old_that_has_just_ended),
 		on_disk(only_so_many_bytes_are_kept),
 		test(the_oldest_go_when_space_is_short),

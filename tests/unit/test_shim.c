@@ -419,8 +419,8 @@ static void a_fork_that_fails_is_told(void **state)
 	char expected[64];
 
 	(void)state;
-	if (geteuid() != 0 || emulated()) {
-		print_message("skipped: needs root to become somebody with few processes, and no emulator with threads\n");
+	if (geteuid() != 0) {
+		print_message("skipped: needs root to become somebody with few processes\n");
 		skip();
 	}
 	assert_int_equal(chown(work, NOBODY, NOBODY), 0);
@@ -899,10 +899,6 @@ static void forbid_newer_calls(void)
 static void an_old_kernel_is_enough(void **state)
 {
 	(void)state;
-	if (emulated()) {
-		print_message("skipped: an emulator makes other calls than the program\n");
-		skip();
-	}
 	static const char script[] = "for i in /proc/$$/fd/*; do echo ${i##*/}; done; exec sleep 50";
 	static const char *const command[] = {"sh", "-c", script, NULL};
 	struct claim_seen c = await_claim(launch(forbid_newer_calls, "timeout_ms=200", command));
@@ -916,10 +912,6 @@ static void waiting_costs_no_wake_up_and_little_memory(void **state)
 	long own = 0, n;
 
 	(void)state;
-	if (emulated()) {
-		print_message("skipped: under an emulator the memory and the wake-ups are its own\n");
-		skip();
-	}
 	pid_t pid = launch_shell("heartbeat_ms=60000 timeout_ms=60000", "echo > ready; read x < ready");
 	await_ready();
 	char how = 0;

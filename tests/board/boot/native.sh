@@ -25,8 +25,8 @@ take_sum() { # NAME FILE
 }
 
 # A tier: each of its programs, counted.
-tier() { # NAME FOLDER
-	ask "($(tests_env); scripts/run-tests.sh -n $1 -l /tests/log/$1 -t 900 \$(find \$BUILD/tests/$2 -type f | sort))" "$limit"
+tier() { # NAME FOLDER [REGEX]
+	ask "($(tests_env); scripts/run-tests.sh -n $1 -l /tests/log/$1 -t 900 \$(find \$BUILD/tests/$2 -type f | grep -E '${3:-}' | sort))" "$limit"
 	printf '%s' "$out" >"$board_dir/$1.log"
 	take_sum "$1" "$board_dir/$1.log"
 }

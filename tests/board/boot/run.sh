@@ -6,7 +6,7 @@
 #	BOOT_PARTS     of: story cuts planted tests e2e watchdog
 #	BOOT_CUTS      rounds with a cut at some event
 #	BOOT_PLANTS    bugs to plant; "" = none. BOOT_PLANT_ROUNDS: so many rounds may not notice one
-#	BOOT_TESTS     of: smoke unit contract
+#	BOOT_TESTS     of: smoke unit contract. BOOT_UNIT: a regular expression; only unit tests with such a name
 #	BOOT_E2E       scripts of tests/e2e; all = all. BOOT_KILLS: rounds of its "kill"
 #	BOOT_SEED      of the moments; default: a fresh one, which is told
 #	BOOT_PATIENCE  seconds for anything a guest is asked for; CPUS, MEMORY: of a guest
@@ -146,11 +146,11 @@ try_board() {
 	fi
 	! wanted watchdog || watchdog
 	if { wanted tests || wanted e2e; } && begin_tests; then
-		for name in ${BOOT_TESTS-smoke unit contract}; do
+		for name in ${BOOT_TESTS-smoke contract unit}; do
 			case $name in
 			smoke) tier smoke board ;;
 			contract) tier contract provider ;;
-			*) tier "$name" "$name" ;;
+			*) tier unit unit "${BOOT_UNIT:-}" ;;
 			esac
 		done
 		# shellcheck disable=SC2046
