@@ -18,7 +18,7 @@
 #define FILE_MAX ((size_t)1 << 30)
 
 struct hubs {
-	char dir[CONTRACT_HUB_SIZE / 2];
+	char dir[CONTRACT_HUB_SIZE / 2], run[4096];
 	unsigned count;
 };
 
@@ -44,8 +44,10 @@ static void drop(void *arg, const char *hub)
 
 static void configure(void *arg, struct pawl_provider_options *options)
 {
-	(void)arg;
+	const struct hubs *hubs = arg;
+
 	options->allow_volatile = true;
+	options->run_dir = hubs->run[0] ? hubs->run : NULL;
 }
 
 /* ---- crash ---- */
@@ -161,6 +163,15 @@ int main(int argc, char **argv)
 	}
 	pawl_provider_contract_filter(argc > 1 ? argv[1] : NULL);
 	int failed = pawl_provider_contract(&target);
+	/* and once more what is about the work queue, with that apart from the hub */
+	char here[1024];
+	if (argc < 2 && getcwd(here, sizeof(here))) {
+		snprintf(hubs.run, sizeof(hubs.run), "%s%s%s", hubs.dir[0] == '/' ? "" : here, hubs.dir[0] == '/' ? "" : "/", hubs.dir);
+		struct contract_target apart = target;
+		apart.name = "provider fs, with run_dir";
+		pawl_provider_contract_filter("work*");
+		failed += pawl_provider_contract(&apart);
+	}
 	drop(NULL, hubs.dir);
 	return failed != 0;
 }
