@@ -212,8 +212,17 @@ static const char *parse_content(const char *ext, char *text, size_t *len)
 	return strcmp(kind, "yaml") == 0 || strcmp(kind, "yml") == 0 ? drop_yaml_check(text, *len) : NULL;
 }
 
-static int read_all(struct fs *fs, int fd, size_t size, char **out)
+/* A lease that was granted may be broken, and where there are none somebody may write at any time. */
+static bool has_changed(struct fs *fs, int fd, const struct os_stat *was)
 {
+	struct os_stat st;
+
+	return fs->os->stat_fd(fs->os->self, fd, &st) < 0 || st.size != was->size || st.mtime_ns != was->mtime_ns || st.ctime_ns != was->ctime_ns;
+}
+
+static int read_all(struct fs *fs, int fd, const struct os_stat *st, char **out)
+{
+	size_t size = (size_t)st->size;
 	char *text = malloc(size + 1);
 
 	if (!text)
@@ -223,9 +232,9 @@ static int read_all(struct fs *fs, int fd, size_t size, char **out)
 		free(text);
 		return (int)n;
 	}
-	if ((size_t)n != size) {
+	if ((size_t)n != size || has_changed(fs, fd, st)) {
 		free(text);
-		return -EAGAIN; /* it shrank while we looked */
+		return -EAGAIN;
 	}
 	text[size] = '\0';
 	*out = text;
@@ -331,8 +340,10 @@ static enum verdict drop_read(struct drop *d, int fd)
 	v = d->st.size == 0 ? empty_verdict(d) : TAKE;
 	if (v != TAKE)
 		return v;
-	rc = read_all(fs, fd, (size_t)d->st.size, &d->text);
-	if (rc < 0 && rc != -EAGAIN)
+	rc = read_all(fs, fd, &d->st, &d->text);
+	if (rc == -EAGAIN)
+		look_again_in(fs->mailbox, EMPTY_NS);
+	else if (rc < 0)
 		mailbox_look_failed(fs, "read", d->path, rc);
 	if (rc < 0)
 		return WAIT;

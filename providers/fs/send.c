@@ -16,8 +16,24 @@ static int new_id(struct fs *fs, char id[17], struct pawl_error *err)
 	return rc < 0 ? err_sys(err, -rc, "cannot draw a message id") : 0;
 }
 
-static int exists_error(const char *id, bool archived, struct pawl_error *err)
+/* Whoever made the directory of a start that no runtime has taken may not have come to its sync: who is told that the
+ * instance is there must find it after a power cut, too (I1). */
+static int settle_start(struct fs *fs, const char *id, struct pawl_error *err)
 {
+	struct os_stat st;
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "instances/%s/start", id);
+	int rc = fs->os->stat(fs->os->self, fs->hub, path, &st) < 0 ? 0 : os_sync_dir(fs->os, fs->hub, "instances");
+	return rc < 0 ? err_sys(err, -rc, "cannot sync '%s/instances', where '%s' is", fs->path, id) : 0;
+}
+
+static int exists_error(struct fs *fs, const char *id, bool archived, struct pawl_error *err)
+{
+	int rc = archived ? 0 : settle_start(fs, id, err);
+
+	if (rc < 0)
+		return rc;
 	return err_set(err, PAWL_EEXISTS, archived ? "instance '%s' exists already (it has ended; purge it or take another id)" : "instance '%s' exists already", id);
 }
 
@@ -41,10 +57,10 @@ static int send_start(struct fs *fs, const struct pawl_message *m, const struct 
 
 	rc = fs_look(fs, err, "archive/%s", m->instance);
 	if (rc != 0)
-		return rc < 0 ? rc : exists_error(m->instance, true, err);
+		return rc < 0 ? rc : exists_error(fs, m->instance, true, err);
 	rc = fs_look(fs, err, "instances/%s", m->instance);
 	if (rc != 0)
-		return rc < 0 ? rc : exists_error(m->instance, false, err);
+		return rc < 0 ? rc : exists_error(fs, m->instance, false, err);
 	snprintf(aside, sizeof(aside), "instances/.start-%s", id);
 	snprintf(to, sizeof(to), "instances/%s", m->instance);
 	rc = access_mkdir(fs, aside, PLACE_PASS);
@@ -68,7 +84,7 @@ static int send_start(struct fs *fs, const struct pawl_message *m, const struct 
 	else
 		(void)os_remove_tree(os, fs->hub, aside, 3);
 	if (rc == -EEXIST || rc == -ENOTEMPTY)
-		return exists_error(m->instance, false, err);
+		return exists_error(fs, m->instance, false, err);
 	return rc < 0 ? err_sys(err, -rc, "cannot start '%s' in '%s'", m->instance, fs->path) : 0;
 }
 
@@ -114,7 +130,7 @@ static int check_receiver(struct fs *fs, const struct pawl_message *m, struct pa
 		return 0;
 	if (archived)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has ended", m->instance);
-	return live ? 0 : err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", m->instance);
+	return live ? settle_start(fs, m->instance, err) : err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", m->instance);
 }
 
 /* An id that is taken. By one that has ended, and is to be replaced: that is for the runtime to do. */

@@ -88,6 +88,49 @@ static void whole_file(void **state)
 	assert_string_equal(w->data, "yes");
 }
 
+static struct world *writing;
+static const struct os *real;
+
+/* The moment after the runtime has taken its lease, which nobody has to wait for here. */
+static enum os_lease lease_then_write(void *self, int fd)
+{
+	enum os_lease lease = real->lease(self, fd);
+
+	if (writing) {
+		struct world *w = writing;
+		writing = NULL;
+		drop(w, "go", "others\n");
+	}
+	return lease;
+}
+
+/* What was looked at and what was read must be one text, not the length of one and the bytes of another. */
+static void written_anew_while_it_is_read(void **state)
+{
+	struct world *w = *state;
+	struct pawl_provider_options options = { .hub = "hub", .journal_bytes = 65536 };
+	struct os os = *os_sim_os(w->sim);
+	int64_t again;
+
+	real = os_sim_os(w->sim);
+	os.lease = lease_then_write;
+	options.os = &os;
+	w->p->ops->close(w->p);
+	assert_int_equal(pawl_provider_fs.open(&options, &w->p, NULL), 0);
+	assert_int_equal(w->p->ops->acquire(w->p, NULL), 0);
+	w->p->ops->attend(w->p, "a", true);
+	(void)look(w, &again);
+	drop(w, "go", "yes\n");
+	writing = w;
+	assert_int_equal(look(w, &again), 0);
+	assert_true(again >= 0);
+	assert_int_equal(look(w, &again), 1);
+	assert_string_equal(w->data, "others");
+	w->p->ops->close(w->p);
+	options.os = real;
+	assert_int_equal(pawl_provider_fs.open(&options, &w->p, NULL), 0);
+}
+
 /* The kernel shows a file, and tells of it, before it counts its writer: for that moment it is empty and can be leased. */
 static void empty_at_first(void **state)
 {
@@ -484,6 +527,7 @@ int main(void)
 		T("an empty file that gets its content a moment later is taken with it", empty_at_first),
 		T("a file that stays empty is an event without payload", empty_for_good),
 		T("a file that lost its content in a power cut is rejected, and is no empty event", lost_in_a_power_cut),
+		T("a file that is written anew while it is read is read again", written_anew_while_it_is_read),
 		T("an empty file from before a clean stop is an event after a reboot, too", empty_before_a_clean_stop),
 		T("and a file that was not synced by whoever dropped it is not empty then", full_before_a_clean_stop),
 		T("an empty file that goes away is forgotten", empty_and_gone),

@@ -235,6 +235,44 @@ static void without_marks_a_reader_syncs(void **state)
 	os_sim_free(sim);
 }
 
+static int start_x(struct pawl_provider *p, enum pawl_message_if_exists if_exists)
+{
+	const struct pawl_message m = { .kind = PAWL_MESSAGE_START, .instance = "x", .name = "type", .data = "in", .len = 2, .if_exists = if_exists };
+
+	return p->ops->send(p, &m, NULL);
+}
+
+static int syncs;
+
+static int no_third_sync(void *self, int fd)
+{
+	return ++syncs == 3 ? -EIO : real->sync(self, fd);
+}
+
+/* Who started it was killed in front of the sync of its name. Who is told that it exists relies on that. */
+static void an_instance_that_exists_is_there_after_a_power_cut(void **state)
+{
+	const struct os_sim_cut cut = { .mode = OS_SIM_DROP_ALL };
+	struct os_stat st;
+
+	(void)state;
+	sim = os_sim_new(1);
+	real = os_sim_os_process(sim, OWNER);
+	struct os os = *real;
+	os.sync = no_third_sync; /* of the file, of its directory, of the name */
+	struct pawl_provider *p = open_hub(real, true), *client;
+	const struct pawl_provider_options options = { .hub = "/hub", .os = &os };
+	assert_int_equal(pawl_provider_fs.open(&options, &client, NULL), 0);
+	assert_true(start_x(client, PAWL_IF_EXISTS_FAIL) < 0);
+	assert_int_equal(start_x(client, PAWL_IF_EXISTS_USE), 0);
+	os_sim_power_cut(sim, &cut);
+	client->ops->close(client);
+	p->ops->close(p);
+	real = os_sim_os_process(sim, READER);
+	assert_int_equal(real->stat(real->self, OS_CWD, "/hub/instances/x/start", &st), 0);
+	os_sim_free(sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +281,7 @@ int main(void)
 		cmocka_unit_test(what_the_owner_could_not_sync_is_not_told),
 		cmocka_unit_test(after_a_failed_sync_and_a_kill_nothing_is_told_before_the_next_owner),
 		cmocka_unit_test(without_marks_a_reader_syncs),
+		cmocka_unit_test(an_instance_that_exists_is_there_after_a_power_cut),
 		cmocka_unit_test(what_may_not_be_on_the_disk_is_not_told),
 	};
 
