@@ -240,6 +240,7 @@ struct fs {
 	struct os_stat lock_stat;
 	struct os_fs_info info;
 	bool owner, fenced, clean_before, same_boot;
+	bool known_before;        /* LOCK said who was here last */
 	int64_t place_ns;     /* CLOCK_BOOTTIME: when it was last looked whether the path still leads here; 0 = look now */
 	bool served;              /* readers see marks (hub_serve) */
 	bool look;                /* at what was synced before this boot: has the disk kept it? */

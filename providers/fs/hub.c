@@ -259,7 +259,7 @@ static int check_place(struct fs *fs, struct pawl_error *err)
 #define WORD_CLEAN "clean"
 #define WORD_DOUBT "doubt"
 #define WORD_LOOK "look" /* the first recovery after a boot is not through */
-#define WORD_SEEN "seen" /* it is: written over that in place, so that no cut leaves the file empty */
+#define WORD_SEEN "seen" /* it is */
 
 static int read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 {
@@ -292,31 +292,33 @@ bool hub_lock_is_good(const char *text, size_t len)
 		return false;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		snprintf(again, sizeof(again), "pid %d\nstart %llu\nboot %s\n%s\n", id.pid, ticks, id.boot_id, words[i]);
-		if (strlen(again) == len && memcmp(again, text, len) == 0)
+		size_t n = strlen(again);
+		if (n <= len && memcmp(again, text, n) == 0 && strspn(text + n, "\n") == len - n) /* more of them: a kill in write_owner */
 			return true;
 	}
 	return false;
 }
 
-static int put_owner(struct fs *fs, const char *word, bool in_place)
+/* Over what is there, and newlines over the rest of that, in one write: a kill must not leave an empty file, nor the end of
+ * an older word behind the new one. Both would say that there is nothing to be careful about. */
+static int write_owner(struct fs *fs, const char *word)
 {
 	struct os_process_id id;
+	struct os_stat st;
 	char text[256];
 	int rc = fs->os->self_id(fs->os->self, &id);
 
+	if (rc >= 0)
+		rc = fs->os->stat_fd(fs->os->self, fs->lock_fd, &st);
 	if (rc < 0)
 		return rc;
-	snprintf(text, sizeof(text), "pid %d\nstart %llu\nboot %s\n%s\n", id.pid, (unsigned long long)id.start_ticks, id.boot_id, word);
-	rc = in_place ? 0 : fs->os->truncate(fs->os->self, fs->lock_fd, 0);
-	if (rc < 0)
-		return rc;
-	ssize_t n = fs->os->pwrite(fs->os->self, fs->lock_fd, text, strlen(text), 0);
+	size_t len = (size_t)snprintf(text, sizeof(text), "pid %d\nstart %llu\nboot %s\n%s\n", id.pid, (unsigned long long)id.start_ticks, id.boot_id, word);
+	size_t whole = st.size <= len ? len : st.size < sizeof(text) ? (size_t)st.size : sizeof(text);
+	memset(text + len, '\n', whole - len);
+	ssize_t n = fs->os->pwrite(fs->os->self, fs->lock_fd, text, whole, 0);
+	if (n >= 0 && st.size > len)
+		n = fs->os->truncate(fs->os->self, fs->lock_fd, len);
 	return n < 0 ? (int)n : 0;
-}
-
-static int write_owner(struct fs *fs, const char *word)
-{
-	return put_owner(fs, word, false);
 }
 
 bool hub_has_owner(struct pawl_provider *p, char *who, size_t size)
@@ -429,6 +431,7 @@ int hub_lock(struct fs *fs, struct pawl_error *err)
 	if (rc == 0) {
 		read_owner(fs, &before, word);
 		fs->same_boot = strcmp(before.boot_id, fs->boot_id) == 0;
+		fs->known_before = before.pid != 0;
 		fs->clean_before = strcmp(word, WORD_CLEAN) == 0;
 		fs->doubt = fs->same_boot && strcmp(word, WORD_DOUBT) == 0;
 		fs->look = !fs->same_boot || strcmp(word, WORD_LOOK) == 0;
@@ -460,7 +463,7 @@ void hub_tell_doubt(struct fs *fs)
 void hub_tell_looked(struct fs *fs)
 {
 	IO_BECAUSE(IO_OWNER);
-	int rc = fs->doubt ? 0 : put_owner(fs, WORD_SEEN, true);
+	int rc = fs->doubt ? 0 : write_owner(fs, WORD_SEEN);
 
 	if (rc < 0)
 		log_warning("cannot write '%s/LOCK': %s", fs->path, strerror(-rc));

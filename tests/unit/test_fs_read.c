@@ -273,6 +273,85 @@ static void an_instance_that_exists_is_there_after_a_power_cut(void **state)
 	os_sim_free(sim);
 }
 
+static int calls, kill_at, victim;
+
+static bool killed_now(void)
+{
+	if (++calls == kill_at)
+		os_sim_kill(sim, victim);
+	return calls >= kill_at;
+}
+
+static ssize_t pwrite_or_die(void *self, int fd, const void *data, size_t len, uint64_t offset)
+{
+	return killed_now() ? -EIO : real->pwrite(self, fd, data, len, offset);
+}
+
+static int truncate_or_die(void *self, int fd, uint64_t size)
+{
+	return killed_now() ? -EIO : real->truncate(self, fd, size);
+}
+
+static int sync_or_die(void *self, int fd)
+{
+	return killed_now() ? -EIO : real->sync_data(self, fd);
+}
+
+static struct os mortal(int process, int at)
+{
+	struct os os = *(real = os_sim_os_process(sim, process));
+
+	calls = 0;
+	kill_at = at;
+	victim = process;
+	os.pwrite = pwrite_or_die;
+	os.truncate = truncate_or_die;
+	os.sync_data = sync_or_die;
+	return os;
+}
+
+/* Killed between write and sync; and the next one at each write of its start. What the third one tells has to be on the disk. */
+static bool third_owner_tells_the_truth(int second_dies_at)
+{
+	const struct os_sim_cut cut = { .mode = OS_SIM_DROP_ALL };
+	struct pawl_provider_options options = { .hub = "/hub", .journal_bytes = 32 << 10 };
+	struct pawl_provider *p;
+
+	sim = os_sim_new(1);
+	struct os os = mortal(OWNER, INT32_MAX);
+	p = open_hub(&os, true);
+	assert_int_equal(commit(p, 0, "one\n"), 0);
+	calls = 0;
+	kill_at = 2; /* behind the write of the frame */
+	assert_true(commit(p, 4, "two\n") < 0);
+	p->ops->close(p);
+	os = mortal(READER, second_dies_at);
+	options.os = &os;
+	assert_int_equal(pawl_provider_fs.open(&options, &p, NULL), 0);
+	bool died = p->ops->acquire(p, NULL) < 0;
+	kill_at = INT32_MAX;
+	os_sim_kill(sim, READER);
+	p->ops->close(p);
+	p = open_hub(os_sim_os_process(sim, OWNER), true);
+	size_t seen_then = length_of(p);
+	os_sim_kill(sim, OWNER);
+	p->ops->close(p);
+	os_sim_power_cut(sim, &cut);
+	p = open_hub(os_sim_os_process(sim, OWNER), true);
+	if (length_of(p) < seen_then)
+		fail_msg("killed at call %d of its start: %zu bytes were told, %zu are there", second_dies_at, seen_then, length_of(p));
+	p->ops->close(p);
+	os_sim_free(sim);
+	return died;
+}
+
+static void what_a_start_tells_is_on_the_disk_wherever_the_one_before_it_was_killed(void **state)
+{
+	(void)state;
+	for (int n = 1; third_owner_tells_the_truth(n); n++)
+		assert_true(n < 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +361,7 @@ int main(void)
 		cmocka_unit_test(after_a_failed_sync_and_a_kill_nothing_is_told_before_the_next_owner),
 		cmocka_unit_test(without_marks_a_reader_syncs),
 		cmocka_unit_test(an_instance_that_exists_is_there_after_a_power_cut),
+		cmocka_unit_test(what_a_start_tells_is_on_the_disk_wherever_the_one_before_it_was_killed),
 		cmocka_unit_test(what_may_not_be_on_the_disk_is_not_told),
 	};
 
