@@ -591,6 +591,7 @@ int pawl_run(pawl_runtime *rt, struct pawl_error *err)
 	log_notice("pawl %s runs '%s': %zu instances", PAWL_VERSION, rt->hub, rt->instances.count);
 	metrics_open(rt);
 	notify_ready();
+	notify_status("runs %s", rt->hub);
 	crew_run(rt->crew);
 	requests_close(rt);
 	if (rt->failed) {
