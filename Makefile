@@ -257,7 +257,7 @@ $(B)/pawl.%: docs/man/pawl.1 $(wildcard scripts/completion/*)
 	$(Q)scripts/completion/generate.sh $* $< > $@
 
 # Objects depend on this file, which changes only when the way of compiling does.
-flags_now = $(CC) $(source_flags) $(program_flags) $(runtime_flags)
+flags_now = $(CC) $(source_flags) $(small) $(program_flags) $(runtime_flags)
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(flags_now))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(flags_now))' > $@
@@ -272,6 +272,9 @@ $(B)/shim.flags: FORCE
 # private: or the file of flags, which is made for an object, would have it too.
 $(B)/obj/src/os/%.o: private source_flags += $(os_flags)
 $(B)/obj/src/runtime/%.o: private source_flags += $(runtime_flags)
+# What a command or the disk waits for is made small; what is done for each line of history (base, history, engine) quick.
+small := $(if $(filter -O2,$(OPT)),-Os)
+$(B)/obj/src/cli/%.o $(B)/obj/src/doctor/%.o $(B)/obj/src/runtime/%.o $(B)/obj/providers/%.o: private source_flags += $(small)
 
 $(B)/obj/src/shim/%.o: src/shim/%.c $(B)/shim.flags
 	$(call say,CC,$<)
@@ -332,7 +335,7 @@ $(B)/tests/block/pawl: $(main_object) $(call objects_of,$(addprefix tests/crash/
 
 # ---- examples (examples/README.md): compiled as a user would, with the public headers and the static library alone ----
 
-example_names := $(foreach dir,$(patsubst %/,%,$(sort $(wildcard examples/*/))),$(if $(wildcard $(dir)/$(notdir $(dir)).c),$(notdir $(dir))))
+example_names := $(filter-out $(left_out_examples),$(foreach dir,$(patsubst %/,%,$(sort $(wildcard examples/*/))),$(if $(wildcard $(dir)/$(notdir $(dir)).c),$(notdir $(dir)))))
 example_plugins := $(if $(filter yes,$(WITH_PLUGINS)),hello.so)
 
 .PHONY: examples
@@ -487,6 +490,14 @@ size: $(program) $(shim) $(filter %.so.0,$(libraries)) ## bytes of the program a
 	@for file in $^; do $(STRIP) --strip-unneeded -o $(B)/stripped $$file && printf '%8d bytes stripped  %s\n' $$(wc -c < $(B)/stripped) $$file; done
 	@rm -f $(B)/stripped
 
+.PHONY: size-report check-size check-switches
+size-report: ## measure all builds anew: docs/size.tsv, docs/size.md
+	+@MAKE="$(MAKE)" scripts/size.sh report
+check-size: ## the program has not grown beyond docs/size.tsv and its budget
+	+@MAKE="$(MAKE)" scripts/size.sh check
+check-switches: ## build and test without each part (SWITCHES="DOCTOR tiny": only those)
+	+@MAKE="$(MAKE)" scripts/check-switches.sh $(SWITCHES)
+
 # ---- the rest ----
 
 man_pages = $(wildcard docs/man/*.$(1))
@@ -538,7 +549,7 @@ help: ## this list
 	@echo "  now:       build/$(config) with $(CC); settings that last go to config.mak"
 
 # Flags that not every compiler has are tried once for each build folder.
-building := $(filter-out help boards board-check board-info check-debian board-boot board-tests clean uninstall check mutate coverage board demo,$(or $(MAKECMDGOALS),all))
+building := $(filter-out help boards board-check board-info check-debian board-boot board-tests clean uninstall check mutate coverage board demo size-report check-size check-switches,$(or $(MAKECMDGOALS),all))
 ifneq ($(building),)
 $(B)/probe.mk: Makefile scripts/probe.sh
 	@mkdir -p $(@D)

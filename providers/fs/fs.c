@@ -1,5 +1,6 @@
 /* fs.c - the provider that keeps plain files: opening, closing, the table. */
 #include "fs.h"
+#include "base/parts.h"
 #include <stdlib.h>
 
 static void options_defaults(struct pawl_provider_options *o)
@@ -141,5 +142,5 @@ const struct pawl_provider_ops pawl_provider_fs = {
 	.unbury = fs_unbury,
 	.has_owner = hub_has_owner,
 	.stats = fs_stats,
-	.import = fs_import,
+	IF_PART(TOOLS, .import = fs_import,)
 };

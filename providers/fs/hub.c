@@ -1,5 +1,6 @@
 /* hub.c - the hub's directory: making it, knowing it, owning it. */
 #include "fs.h"
+#include "base/scan.h"
 #include "os/mount.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -154,32 +155,38 @@ static int hub_make_alone(struct fs *fs, struct pawl_error *err)
 
 static bool parse_hub_id(const char *hex, uint8_t id[16])
 {
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned byte;
-		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
+	uint32_t word;
+
+	for (size_t i = 0; i < 16; i += 4) {
+		if (text_parse_hex32(slice_make(hex + 2 * i, 8), &word) < 0)
 			return false;
-		id[i] = (uint8_t)byte;
+		for (size_t n = 0; n < 4; n++)
+			id[i + n] = (uint8_t)(word >> (24 - 8 * n));
 	}
 	return true;
 }
 
 int hub_read_format(struct fs *fs, struct pawl_error *err)
 {
-	char *text = NULL, hex[33];
+	char *text = NULL, hex[33] = "";
+	uint64_t version = 0;
 	size_t len;
-	int version, rc = os_read_file(fs->os, fs->hub, "FORMAT", 4096, &text, &len);
+	int rc = os_read_file(fs->os, fs->hub, "FORMAT", 4096, &text, &len);
 
 	if (rc == -ENOENT)
 		return PAWL_ENOTFOUND;
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot read '%s/FORMAT'", fs->path);
-	int n = sscanf(text, "pawl hub\nformat %d\nid %32[0-9a-f]", &version, hex);
+	const char *at = text;
+	bool known = scan_word(&at, "pawl") && scan_word(&at, "hub") && scan_word(&at, "format") && scan_number(&at, &version);
+	if (known && scan_word(&at, "id"))
+		(void)scan_run(&at, "0123456789abcdef", hex, sizeof(hex));
 	free(text);
-	if (n < 1)
+	if (!known)
 		return err_set(err, PAWL_ECORRUPT, "'%s/FORMAT' is not readable: restore it from a copy, its first lines are 'pawl hub' and 'format %d'", fs->path, FORMAT_VERSION);
 	if (version != FORMAT_VERSION)
-		return err_set(err, PAWL_EUNSUPPORTED, "the hub '%s' has format %d, this pawl knows %d: run the pawl that wrote it", fs->path, version, FORMAT_VERSION);
-	if (n < 2 || strlen(hex) != 32 || !parse_hub_id(hex, fs->journal.hub_id))
+		return err_set(err, PAWL_EUNSUPPORTED, "the hub '%s' has format %llu, this pawl knows %d: run the pawl that wrote it", fs->path, (unsigned long long)version, FORMAT_VERSION);
+	if (strlen(hex) != 32 || !parse_hub_id(hex, fs->journal.hub_id))
 		return err_set(err, PAWL_ECORRUPT, "'%s/FORMAT' has no readable hub id", fs->path);
 	return 0;
 }
@@ -261,6 +268,22 @@ static int check_place(struct fs *fs, struct pawl_error *err)
 #define WORD_LOOK "look" /* the first recovery after a boot is not through */
 #define WORD_SEEN "seen" /* it is */
 
+/* false: some of it is not there. Pid 0: not even that. */
+static bool parse_owner(const char **at, struct os_process_id *id)
+{
+	uint64_t pid, ticks;
+
+	*id = (struct os_process_id){ .pid = 0 };
+	if (!scan_word(at, "pid") || !scan_number(at, &pid) || pid > INT32_MAX)
+		return false;
+	id->pid = (int32_t)pid;
+	if (!scan_word(at, "start") || !scan_number(at, &ticks) || !scan_word(at, "boot") ||
+	    !scan_run(at, "0123456789abcdef-", id->boot_id, sizeof(id->boot_id)))
+		return false;
+	id->start_ticks = ticks;
+	return true;
+}
+
 static int read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 {
 	char *text = NULL;
@@ -271,9 +294,9 @@ static int read_owner(struct fs *fs, struct os_process_id *id, char word[8])
 	int rc = os_read_file(fs->os, fs->hub, "LOCK", 4096, &text, &len);
 	if (rc < 0)
 		return rc;
-	unsigned long long ticks = 0;
-	if (sscanf(text, "pid %d\nstart %llu\nboot %36[0-9a-f-]\n%7s", &id->pid, &ticks, id->boot_id, word) >= 3)
-		id->start_ticks = ticks;
+	const char *at = text;
+	if (parse_owner(&at, id))
+		(void)scan_run(&at, NULL, word, 8);
 	free(text);
 	return 0;
 }
@@ -283,15 +306,15 @@ bool hub_lock_is_good(const char *text, size_t len)
 {
 	static const char *const words[] = { "", WORD_CLEAN, WORD_DOUBT, WORD_LOOK, WORD_SEEN };
 	struct os_process_id id;
-	unsigned long long ticks;
+	const char *at = text;
 	char again[256];
 
 	if (len == 0)
 		return true;
-	if (sscanf(text, "pid %d\nstart %llu\nboot %36[0-9a-f-]", &id.pid, &ticks, id.boot_id) < 3 || strlen(id.boot_id) != 36)
+	if (!parse_owner(&at, &id) || strlen(id.boot_id) != 36)
 		return false;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		snprintf(again, sizeof(again), "pid %d\nstart %llu\nboot %s\n%s\n", id.pid, ticks, id.boot_id, words[i]);
+		snprintf(again, sizeof(again), "pid %d\nstart %llu\nboot %s\n%s\n", id.pid, (unsigned long long)id.start_ticks, id.boot_id, words[i]);
 		size_t n = strlen(again);
 		if (n <= len && memcmp(again, text, n) == 0 && strspn(text + n, "\n") == len - n) /* more of them: a kill in write_owner */
 			return true;

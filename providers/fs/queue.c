@@ -80,12 +80,6 @@ int gone_error(struct pawl_error *err, const char *id)
 	               PAWL_WORK_ID_MAX, id);
 }
 
-int queue_check_writable(struct fs *fs, struct pawl_error *err)
-{
-	return fs->options.read_only ? err_set(err, PAWL_EROFS, "the hub '%s' was opened for reading only", fs->path)
-	                             : 0;
-}
-
 /* ---- watching ---- */
 
 static void forget_watched(struct queue *q, struct watched_queue *w)

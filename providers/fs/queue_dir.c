@@ -2,6 +2,7 @@
  * directory is opened from the one above it, so that a link that somebody put there leads nowhere. */
 #include "queue.h"
 #include <errno.h>
+#include <unistd.h>
 #include <stdlib.h>
 
 const char *const place_names[PLACES] = {
@@ -167,4 +168,53 @@ void ready_touch(struct fs *fs)
 	(void)fs->os->symlink(fs->os->self, ".", ready, ".touch");
 	(void)fs->os->unlink(fs->os->self, ready, ".touch");
 	dir_close(fs, ready);
+}
+
+int queue_check_writable(struct fs *fs, struct pawl_error *err)
+{
+	return fs->options.read_only ? err_set(err, PAWL_EROFS, "the hub '%s' was opened for reading only", fs->path)
+	                             : 0;
+}
+
+/* ---- work directory ---- */
+
+static const char *absolute_root(struct fs *fs)
+{
+	char *root = fs->path, cwd[4096];
+	bool real = fs->os == os_linux();
+
+	if (fs->root || root[0] == '/')
+		return fs->root ? fs->root : root;
+	if (real && !getcwd(cwd, sizeof(cwd)))
+		return NULL;
+	size_t size = strlen(root) + sizeof(cwd) + 2;
+	fs->root = malloc(size);
+	if (fs->root)
+		snprintf(fs->root, size, "%s/%s", real ? cwd : "", root);
+	return fs->root;
+}
+
+static int dir_path(const char *root, const char *instance, uint64_t seq, char *out, size_t size)
+{
+	if (!root)
+		return PAWL_ENOMEM;
+	if (!instance || !text_is_instance_id(slice_of(instance)) || seq == 0)
+		return PAWL_EINVALID;
+	int n = snprintf(out, size, "%s/instances/%s/work/%llu", root, instance, (unsigned long long)seq);
+	return n < 0 || (size_t)n >= size ? PAWL_ETOOBIG : 0;
+}
+
+int fs_work_dir_lasting(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size)
+{
+	return dir_path(absolute_root(fs_of(p)), instance, seq, out, size);
+}
+
+int fs_work_dir(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size)
+{
+	struct fs *fs = fs_of(p);
+	const char *run = run_root(fs);
+
+	if (!run || fs_exists(fs, "instances/%s/work/%llu", instance ? instance : "", (unsigned long long)seq))
+		return fs_work_dir_lasting(p, instance, seq, out, size);
+	return dir_path(run, instance, seq, out, size);
 }

@@ -4,6 +4,7 @@
 
 #if defined(__GNUC__) && defined(__x86_64__)
 #define HAVE_SSE42 1
+#include <cpuid.h>
 #include <nmmintrin.h>
 #elif defined(__GNUC__) && defined(__AARCH64EL__) && defined(__linux__)
 #define HAVE_ARM_CRC 1
@@ -35,8 +36,16 @@
 			CELLS_64(192, __VA_ARGS__)                                                                     \
 	}
 
-static const uint32_t tables[8][256] = {
+/* Where size counts, the first is enough: one byte at a time. */
+#ifdef __OPTIMIZE_SIZE__
+#define TABLES 1
+#else
+#define TABLES 8
+#endif
+
+static const uint32_t tables[TABLES][256] = {
 	ROW(0x82f63b78, 0x417b1dbc, 0x20bd8ede, 0x105ec76f, 0x8ad958cf, 0xc79a971f, 0xe13b70f7, 0xf26b8303),
+#if TABLES == 8
 	ROW(0xfbc3faf9, 0xff17c604, 0x7f8be302, 0x3fc5f181, 0x9d14c3b8, 0x4e8a61dc, 0x274530ee, 0x13a29877),
 	ROW(0x8b277743, 0xc76580d9, 0xe144fb14, 0x70a27d8a, 0x38513ec5, 0x9edea41a, 0x4f6f520d, 0xa541927e),
 	ROW(0x52a0c93f, 0xaba65fe7, 0xd725148b, 0xe964b13d, 0xf64463e6, 0x7b2231f3, 0xbf672381, 0xdd45aab8),
@@ -44,23 +53,28 @@ static const uint32_t tables[8][256] = {
 	ROW(0x1c08b7d6, 0x0e045beb, 0x85f4168d, 0xc00c303e, 0x6006181f, 0xb2f53777, 0xdb8ca0c3, 0xef306b19),
 	ROW(0xf56e0ef4, 0x7ab7077a, 0x3d5b83bd, 0x9c5bfaa6, 0x4e2dfd53, 0xa5e0c5d1, 0xd0065990, 0x68032cc8),
 	ROW(0x34019664, 0x1a00cb32, 0x0d006599, 0x847609b4, 0x423b04da, 0x211d826d, 0x9278fa4e, 0x493c7d27),
+#endif
 };
 
+#if TABLES == 8 || HAVE_SSE42 || HAVE_ARM_CRC
 static uint32_t load_le32(const unsigned char *p)
 {
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
+#endif
 
 uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len)
 {
 	const unsigned char *p = data;
 
 	crc = ~crc;
+#if TABLES == 8
 	for (; len >= 8; len -= 8, p += 8) {
 		uint32_t lo = load_le32(p) ^ crc, hi = load_le32(p + 4);
 		crc = tables[7][lo & 255] ^ tables[6][lo >> 8 & 255] ^ tables[5][lo >> 16 & 255] ^ tables[4][lo >> 24] ^
 		      tables[3][hi & 255] ^ tables[2][hi >> 8 & 255] ^ tables[1][hi >> 16 & 255] ^ tables[0][hi >> 24];
 	}
+#endif
 	for (; len > 0; len--)
 		crc = crc >> 8 ^ tables[0][(crc ^ *p++) & 255];
 	return ~crc;
@@ -89,8 +103,9 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_cpu(uint32_t crc, const
 
 static int cpu_has_crc32c(void)
 {
-	__builtin_cpu_init(); /* we may be called from a constructor */
-	return __builtin_cpu_supports("sse4.2");
+	unsigned a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_2);
 }
 
 #elif HAVE_ARM_CRC

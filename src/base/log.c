@@ -72,7 +72,7 @@ static size_t put_prefix(char *line, size_t size, enum log_level level)
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (localtime_r(&now.tv_sec, &tm))
-		len = strftime(line, size, "%H:%M:%S", &tm);
+		len = (size_t)snprintf(line, size, "%02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
 	snprintf(line + len, size - len, ".%03d %s: ", (int)(now.tv_nsec / 1000000), level_names[level]);
 	return strlen(line);
 }

@@ -14,7 +14,14 @@
 	P(DOCTOR, doctor) \
 	P(FSCK, fsck) \
 	P(TOOLS, tools) \
-	P(METRICS, metrics)
+	P(METRICS, metrics) \
+	P(WORKERS, workers) \
+	P(PRESSURE, pressure) \
+	P(ISOLATION, isolation) \
+	P(REVIVE, revive) \
+	P(ENTITIES, entities) \
+	P(TOPICS, topics) \
+	P(HELP, help)
 
 #ifndef PAWL_WITH_FS
 #define PAWL_WITH_FS 1
@@ -40,6 +47,27 @@
 #ifndef PAWL_WITH_METRICS
 #define PAWL_WITH_METRICS 1
 #endif
+#ifndef PAWL_WITH_WORKERS
+#define PAWL_WITH_WORKERS 1
+#endif
+#ifndef PAWL_WITH_PRESSURE
+#define PAWL_WITH_PRESSURE 1
+#endif
+#ifndef PAWL_WITH_ISOLATION
+#define PAWL_WITH_ISOLATION 1
+#endif
+#ifndef PAWL_WITH_REVIVE
+#define PAWL_WITH_REVIVE 1
+#endif
+#ifndef PAWL_WITH_ENTITIES
+#define PAWL_WITH_ENTITIES 1
+#endif
+#ifndef PAWL_WITH_TOPICS
+#define PAWL_WITH_TOPICS 1
+#endif
+#ifndef PAWL_WITH_HELP
+#define PAWL_WITH_HELP 1
+#endif
 
 #define PAWL_WITH_CORE 1 /* what every build has */
 
@@ -52,6 +80,11 @@
 #define PARTS_IF_0(...)
 #define PARTS_UNLESS_1(...)
 #define PARTS_UNLESS_0(...) __VA_ARGS__
+
+/* Words for people that a small build goes without. */
+#define HELP(...) PARTS_JOIN(PARTS_TEXT_, PAWL_WITH_HELP)(__VA_ARGS__)
+#define PARTS_TEXT_1(...) __VA_ARGS__
+#define PARTS_TEXT_0(...) NULL
 
 /* "WITH_X=no" behind what cannot be had. */
 #define WITHOUT_PART(part) "this pawl was built without it (WITH_" part "=no)"

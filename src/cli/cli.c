@@ -510,6 +510,9 @@ int cli_open(struct cli *c, enum cli_access access)
 
 	if (rc < 0)
 		return rc;
+	rc = access == CLI_SEND ? os_become_owner(c->hub) : 0;
+	if (rc < 0)
+		return err_sys(&c->err, -rc, "cannot become the user that the hub '%s' belongs to", c->hub);
 	options.hub = c->hub;
 	options.os = c->os;
 	return pawl_provider_fs.open(&options, &c->provider, &c->err);

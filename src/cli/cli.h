@@ -143,7 +143,9 @@ const char *cli_config_path(const struct cli *c); /* NULL: the usual place */
 int cli_load_config(struct cli *c) PAWL_MUST_USE;
 int cli_find_hub(struct cli *c) PAWL_MUST_USE;
 
-enum cli_access { CLI_READ, CLI_SEND, CLI_CREATE }; /* CREATE: as SEND, and an empty hub is made where there is none */
+/* SEND: root becomes the hub's user first, or the runtime could not read what he sends; all that he alone may read is to be read
+ * before. WORK: does not. CREATE: as WORK, and an empty hub is made where there is none. */
+enum cli_access { CLI_READ, CLI_SEND, CLI_WORK, CLI_CREATE };
 int cli_open(struct cli *c, enum cli_access access) PAWL_MUST_USE;
 bool cli_has_runtime(const struct cli *c, char *who, size_t size);
 bool cli_sees_runtime(struct cli *c); /* the same, but looked up once for each cli_clock */

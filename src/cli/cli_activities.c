@@ -264,17 +264,17 @@ static int activities(struct cli *c)
 }
 
 static const struct cli_option options_activities[] = {
-	{ OPT_STATE, 's', "state", "STATE,...", "only these: Waiting, Active, Deferred, Stalled, Stuck ..." },
-	{ OPT_RECORDS, 0, "records", NULL, "the records of all activities of an instance: key, activity, state, time" },
+	{ OPT_STATE, 's', "state", "STATE,...", HELP("only these: Waiting, Active, Deferred, Stalled, Stuck ...") },
+	{ OPT_RECORDS, 0, "records", NULL, HELP("the records of all activities of an instance: key, activity, state, time") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_activities = {
 	"activities", "show what activities do now", "[ID...] [-s STATE,...] [--records]",
-	"Every open activity of the live instances, or of those that are named: its state, since when, which "
+	HELP("Every open activity of the live instances, or of those that are named: its state, since when, which "
 	"attempt, the process or worker that has it, its last heartbeat, its progress, the next attempt or look, and "
 	"why. Of one that has ended and is named: its records. Waiting: for a slot, a worker or its next attempt. "
 	"Deferred: the device, or the activity itself, wants it later. With -o json the members are those of the "
-	"file `carrier` (FORMAT), the state as judged now.",
+	"file `carrier` (FORMAT), the state as judged now."),
 	options_activities, 0, -1, activities,
 };

@@ -28,13 +28,13 @@ static const struct cli_option options_cancel[] = {
 	INSTEAD_OF_IDS_OPTIONS,
 	RATE_OPTION,
 	ACT_OPTIONS,
-	{ OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history, and the code can read it" },
+	{ OPT_REASON, 'r', "reason", "TEXT", HELP("why; it is kept in the history, and the code can read it") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_cancel = {
 	"cancel", "ask an instance to come to an end", "ID... | -s STATUS,... | -t TYPE | --where EXPR [--rate N] [--yes] [--dry-run] [--reason TEXT]",
-	"What it waits for is canceled at once: activities are told to stop, children are asked to cancel too. Then its code cleans "
-	"up, for cancel.deadline of the configuration at most, and ends as Canceled, or as it says. `wait` tells when. `terminate` ends it without asking.",
+	HELP("What it waits for is canceled at once: activities are told to stop, children are asked to cancel too. Then its code cleans "
+	"up, for cancel.deadline of the configuration at most, and ends as Canceled, or as it says. `wait` tells when. `terminate` ends it without asking."),
 	options_cancel, 0, -1, cancel,
 };

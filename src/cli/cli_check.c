@@ -257,15 +257,15 @@ static int check(struct cli *c)
 }
 
 static const struct cli_option options_check[] = {
-	{ OPT_STRICT, 0, "strict", NULL, "exit code 1 when there are hints, or a file is no plugin" },
+	{ OPT_STRICT, 0, "strict", NULL, HELP("exit code 1 when there are hints, or a file is no plugin") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_check = {
 	"check", "look for what orchestration code must not use in plugins", "PLUGIN.so... [--strict]",
-	"Reads the names that a shared object (or a .o) wants from the C library; nothing of it is loaded or run. The clock, "
+	HELP("Reads the names that a shared object (or a .o) wants from the C library; nothing of it is loaded or run. The clock, "
 	"randomness, the environment, files, threads and sleeping are fine in activities and wrong in orchestrations; which of "
 	"the two calls them cannot be seen from outside, so these are hints. Keeping activities and orchestrations in two files "
-	"makes them certain. To find what decides differently at a replay: engine.check_replay, and `pawl verify`.",
+	"makes them certain. To find what decides differently at a replay: engine.check_replay, and `pawl verify`."),
 	options_check, 1, -1, check,
 };

@@ -78,7 +78,7 @@ static int compact(struct cli *c)
 }
 
 static const struct cli_option options_compact[] = {
-	{ OPT_KEEP, 'k', "keep", "N", "how many of the newest executions stay; 1 when it is not given" },
+	{ OPT_KEEP, 'k', "keep", "N", HELP("how many of the newest executions stay; 1 when it is not given") },
 	INSTEAD_OF_IDS_OPTIONS,
 	RATE_OPTION,
 	ACT_OPTIONS,
@@ -88,7 +88,7 @@ static const struct cli_option options_compact[] = {
 const struct cli_verb verb_compact = {
 	"compact", "remove older executions of instances that continue as new",
 	"ID... | -s STATUS,... | -t TYPE | --where EXPR [--keep N] [--rate N] [--yes] [--dry-run]",
-	"Histories and payload files of all executions but the newest go, of live instances and of those that ended. What ended in the last "
-	"ten minutes stays: it may be needed to know a message again. Works with and without a runtime. retention.executions of the configuration does this by itself.",
+	HELP("Histories and payload files of all executions but the newest go, of live instances and of those that ended. What ended in the last "
+	"ten minutes stays: it may be needed to know a message again. Works with and without a runtime. retention.executions of the configuration does this by itself."),
 	options_compact, 0, -1, compact,
 };

@@ -212,13 +212,13 @@ static int doctor(struct cli *c)
 }
 
 static const struct cli_option options_doctor[] = {
-	{ OPT_DIR, 0, "dir", "PATH", "look at this directory instead: may a hub be there?" },
+	{ OPT_DIR, 0, "dir", "PATH", HELP("look at this directory instead: may a hub be there?") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_doctor = {
 	"doctor", "check the machine, the file system and the hub", "[--dir PATH]",
-	"Looks at what the promises rest on: the file system, its mount options and the medium under it, how long a "
+	HELP("Looks at what the promises rest on: the file system, its mount options and the medium under it, how long a "
 		"flush takes "
 	"and if that can be true, locks, leases, renames and notification (tried in a scratch directory that is "
 		"removed again), "
@@ -230,6 +230,6 @@ const struct cli_verb verb_doctor = {
 	"nothing worse than a warning, 1 with a problem, 7 when the hub's data is damaged.\n"
 	"-o json is an array of objects with `check`, `group`, `verdict` (ok, note, warning or problem), `value`, "
 		"`advice` and what was "
-	"measured as numbers, such as `p50_us` of `flush`.",
+	"measured as numbers, such as `p50_us` of `flush`."),
 	options_doctor, 0, 0, doctor,
 };

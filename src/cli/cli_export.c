@@ -120,23 +120,23 @@ static int export(struct cli *c)
 }
 
 static const struct cli_option options_export[] = {
-	{ OPT_FILE, 'o', "output", "FILE", "into this file; - is standard output, which is the default" },
-	{ OPT_TEXT, 0, "text", NULL, "lines of JSON instead of a tar archive, one for each instance" },
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all of these; Parked and Damaged count as statuses here" },
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration" },
-	{ OPT_SINCE, 0, "since", "D", "all in which something happened in the last 30s, 2h, 7d ..." },
-	{ OPT_OLDER_THAN, 0, "older-than", "D", "all in which nothing happened for so long" },
-	{ OPT_WHERE, 0, "where", "EXPR", "all for which this holds, such as 'kv.site=7 and status~wait'" },
-	{ OPT_ALL, 'a', "all", NULL, "all there are" },
+	{ OPT_FILE, 'o', "output", "FILE", HELP("into this file; - is standard output, which is the default") },
+	{ OPT_TEXT, 0, "text", NULL, HELP("lines of JSON instead of a tar archive, one for each instance") },
+	{ OPT_STATUS, 's', "status", "STATUS,...", HELP("all of these; Parked and Damaged count as statuses here") },
+	{ OPT_TYPE, 't', "type", "TYPE", HELP("all of this orchestration") },
+	{ OPT_SINCE, 0, "since", "D", HELP("all in which something happened in the last 30s, 2h, 7d ...") },
+	{ OPT_OLDER_THAN, 0, "older-than", "D", HELP("all in which nothing happened for so long") },
+	{ OPT_WHERE, 0, "where", "EXPR", HELP("all for which this holds, such as 'kv.site=7 and status~wait'") },
+	{ OPT_ALL, 'a', "all", NULL, HELP("all there are") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_export = {
 	"export", "write instances into an archive",
 	"ID... | [-s STATUS,...] [-t TYPE] [--since D] [--older-than D] [--where EXPR] | --all [-o FILE] [--text]",
-	"The archive is for tar(1), too: pawl-export.json, and ID/1.history ... with the payload files of each instance, live or "
+	HELP("The archive is for tar(1), too: pawl-export.json, and ID/1.history ... with the payload files of each instance, live or "
 	"ended, as they are on the disk. Events that it has not taken yet, work directories and notes are not in it.\n"
 	"Writes nothing into the hub, and a runtime may work on it meanwhile: each instance is as it was at one moment, two "
-	"of them not at the same one. `pawl import` puts them into another hub.",
+	"of them not at the same one. `pawl import` puts them into another hub."),
 	options_export, 0, -1, export,
 };

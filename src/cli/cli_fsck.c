@@ -162,15 +162,15 @@ static int fsck(struct cli *c)
 #endif
 
 static const struct cli_option options_fsck[] = {
-	{ OPT_REPAIR, 0, "repair", NULL, "mend what can be mended; no runtime may use the hub" },
-	{ OPT_YES, 'y', "yes", NULL, "with --repair: also what takes data that can be read out of the hub" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only check, and say what --repair would do" },
+	{ OPT_REPAIR, 0, "repair", NULL, HELP("mend what can be mended; no runtime may use the hub") },
+	{ OPT_YES, 'y', "yes", NULL, HELP("with --repair: also what takes data that can be read out of the hub") },
+	{ OPT_DRY_RUN, 'n', "dry-run", NULL, HELP("only check, and say what --repair would do") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_fsck = {
 	"fsck", "check that all files of the hub are whole, and repair them", "[ID...] [--repair] [--yes]",
-	"Reads everything: the journal, each line of each history, payloads, messages, and what else is there. It takes no "
+	HELP("Reads everything: the journal, each line of each history, payloads, messages, and what else is there. It takes no "
 	"lock and writes nothing, and a runtime may use the hub meanwhile: what does not look right then is looked at again "
 	"before it is told. With IDs only what is of these instances.\n"
 	"A damage is something that was lost or cannot be used. A warning is wrong, and nothing is lost by it. A note is to "
@@ -182,6 +182,6 @@ const struct cli_verb verb_fsck = {
 	"Exit code 0: nothing is wrong (notes do not count); 7: there are damages or warnings, or some are left after a "
 	"repair; 1: it could not be checked; 75: a runtime has the hub and --repair was asked for.\n"
 	"With -o json, jsonl and yaml: severity, code, file, offset, line, lsn, instance, what, repair, discards (only with --yes), "
-	"outcome (of --repair: repaired, left or failed); the last object has the type summary, and counts.",
+	"outcome (of --repair: repaired, left or failed); the last object has the type summary, and counts."),
 	options_fsck, 0, -1, fsck,
 };

@@ -170,15 +170,15 @@ static int get(struct cli *c)
 }
 
 static const struct cli_option options_get[] = {
-	{ OPT_EXECUTION, 0, "execution", "N", "of this execution (else the newest; continue-as-new begins a new one)" },
-	{ OPT_NEWER, 0, "newer", "V", "first wait until its status is newer than this status_version, or it has ended" },
-	{ OPT_TIMEOUT, 0, "timeout", "D", "with --newer: at most so long, then exit code 124" },
+	{ OPT_EXECUTION, 0, "execution", "N", HELP("of this execution (else the newest; continue-as-new begins a new one)") },
+	{ OPT_NEWER, 0, "newer", "V", HELP("first wait until its status is newer than this status_version, or it has ended") },
+	{ OPT_TIMEOUT, 0, "timeout", "D", HELP("with --newer: at most so long, then exit code 124") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_get = {
 	"get", "print one thing of an instance as it is", "ID input|output|status|status_version|kv.KEY [--execution N | --newer V [--timeout D]]",
-	"The bytes and nothing else, for scripts: its input, its output, the status that it has set of itself, or one of its "
-	"keys and values (pawl_set). The exit code is 4 when it has none.\nstatus_version goes up each time the status is set: `pawl get ID status --newer $(pawl get ID status_version)` waits for the next one.",
+	HELP("The bytes and nothing else, for scripts: its input, its output, the status that it has set of itself, or one of its "
+	"keys and values (pawl_set). The exit code is 4 when it has none.\nstatus_version goes up each time the status is set: `pawl get ID status --newer $(pawl get ID status_version)` waits for the next one."),
 	options_get, 2, 2, get,
 };

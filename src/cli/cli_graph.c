@@ -57,19 +57,19 @@ static int graph(struct cli *c)
 }
 
 static const struct cli_option options_graph[] = {
-	{ OPT_MERMAID, 0, "mermaid", NULL, "a Mermaid flowchart, as Markdown viewers draw it; this is the default" },
-	{ OPT_DOT, 0, "dot", NULL, "for Graphviz: pawl graph ID --dot | dot -Tsvg > ID.svg" },
-	{ OPT_TEXT, 0, "text", NULL, "for a terminal; numbers are lines of the history" },
-	{ OPT_EXECUTION, 0, "execution", "N", "this execution (else the newest; continue-as-new begins a new one)" },
-	{ OPT_ALL, 'a', "all", NULL, "each by itself of many of a kind that were begun at once (from 8 on they are one with counts)" },
+	{ OPT_MERMAID, 0, "mermaid", NULL, HELP("a Mermaid flowchart, as Markdown viewers draw it; this is the default") },
+	{ OPT_DOT, 0, "dot", NULL, HELP("for Graphviz: pawl graph ID --dot | dot -Tsvg > ID.svg") },
+	{ OPT_TEXT, 0, "text", NULL, HELP("for a terminal; numbers are lines of the history") },
+	{ OPT_EXECUTION, 0, "execution", "N", HELP("this execution (else the newest; continue-as-new begins a new one)") },
+	{ OPT_ALL, 'a', "all", NULL, HELP("each by itself of many of a kind that were begun at once (from 8 on they are one with counts)") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_graph = {
 	"graph", "draw what an instance has done and waits for",
 	"ID | FILE.history [--mermaid | --dot | --text] [--execution N] [--all]",
-	"From its history alone, also when its code is not there. What was begun at once stands side by side; it follows "
+	HELP("From its history alone, also when its code is not there. What was begun at once stands side by side; it follows "
 	"all that had been done since something was begun before. What came to nothing is dashed. The same history gives "
-	"the same drawing.",
+	"the same drawing."),
 	options_graph, 1, 1, graph,
 };

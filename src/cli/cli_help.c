@@ -271,7 +271,7 @@ static int help(struct cli *c)
 }
 
 static const struct cli_option options_help[] = {
-	{ OPT_MAN, 0, "man", NULL, "as a manual page; with `config` its list of keys" },
+	{ OPT_MAN, 0, "man", NULL, HELP("as a manual page; with `config` its list of keys") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 

@@ -251,14 +251,14 @@ static int history(struct cli *c)
 }
 
 static const struct cli_option options_history[] = {
-	{ OPT_EXECUTION, 0, "execution", "N", "this execution (else the newest; continue-as-new begins a new one)" },
-	{ OPT_FROM, 0, "from", "SEQ", "from this event on" },
-	{ OPT_FOLLOW, 'f', "follow", NULL, "go on until it ends" },
+	{ OPT_EXECUTION, 0, "execution", "N", HELP("this execution (else the newest; continue-as-new begins a new one)") },
+	{ OPT_FROM, 0, "from", "SEQ", HELP("from this event on") },
+	{ OPT_FOLLOW, 'f', "follow", NULL, HELP("go on until it ends") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_history = {
 	"history", "show what happened to an instance", "ID [--execution N] [--from SEQ] [-f]",
-	"-o jsonl gives the stored lines as they are, without the checksum column.",
+	HELP("-o jsonl gives the stored lines as they are, without the checksum column."),
 	options_history, 1, 1, history,
 };

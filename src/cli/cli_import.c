@@ -158,18 +158,18 @@ static int import(struct cli *c)
 }
 
 static const struct cli_option options_import[] = {
-	{ OPT_IF_EXISTS, 0, "if-exists", "WHAT", "of an instance whose id is taken: fail (refuse it; the default) or skip" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only check the archive, and say what would be done" },
+	{ OPT_IF_EXISTS, 0, "if-exists", "WHAT", HELP("of an instance whose id is taken: fail (refuse it; the default) or skip") },
+	{ OPT_DRY_RUN, 'n', "dry-run", NULL, HELP("only check the archive, and say what would be done") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_import = {
 	"import", "put instances of an archive into the hub",
 	"FILE | - [--if-exists fail|skip] [--dry-run]",
-	"An archive of `pawl export`, in either form. The runtime must be down; a hub is made where there is none. Each "
+	HELP("An archive of `pawl export`, in either form. The runtime must be down; a hub is made where there is none. Each "
 	"instance is checked (lines, checksums, payloads) before anything of it is in the hub, and all of it appears at "
 	"once: one that has ended in the archive, a live one where the next runtime finds it and goes on. Timers go by the wall "
 	"clock then.\n"
-	"Exit code 5 when an id was taken, 7 when an instance is damaged; the others are imported all the same.",
+	"Exit code 5 when an id was taken, 7 when an instance is damaged; the others are imported all the same."),
 	options_import, 1, 1, import,
 };

@@ -60,22 +60,22 @@ static int list(struct cli *c)
 }
 
 static const struct cli_option options_list[] = {
-	{ OPT_STATUS, 's', "status", "STATUS,...", "only these; Parked and Damaged count as statuses here" },
-	{ OPT_TYPE, 't', "type", "TYPE", "only of this orchestration" },
-	{ OPT_SINCE, 0, "since", "D", "only those in which something happened in the last 30s, 2h, 7d ..." },
-	{ OPT_OLDER_THAN, 0, "older-than", "D", "only those in which nothing happened for so long" },
-	{ OPT_WHERE, 0, "where", "EXPR", "only those for which this holds, such as 'kv.site=7 and status~wait'" },
-	{ OPT_LIMIT, 'n', "limit", "N", "the first N" },
-	{ OPT_ALL, 'a', "all", NULL, "also those that ended" },
+	{ OPT_STATUS, 's', "status", "STATUS,...", HELP("only these; Parked and Damaged count as statuses here") },
+	{ OPT_TYPE, 't', "type", "TYPE", HELP("only of this orchestration") },
+	{ OPT_SINCE, 0, "since", "D", HELP("only those in which something happened in the last 30s, 2h, 7d ...") },
+	{ OPT_OLDER_THAN, 0, "older-than", "D", HELP("only those in which nothing happened for so long") },
+	{ OPT_WHERE, 0, "where", "EXPR", HELP("only those for which this holds, such as 'kv.site=7 and status~wait'") },
+	{ OPT_LIMIT, 'n', "limit", "N", HELP("the first N") },
+	{ OPT_ALL, 'a', "all", NULL, HELP("also those that ended") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_list = {
 	"list", "list instances", "[-s STATUS,...] [-t TYPE] [--since D] [--where EXPR] [-n N] [-a]",
-	"Live instances by id, then with -a, or when -s names a status that ends, those that ended. SINCE is the time since the "
+	HELP("Live instances by id, then with -a, or when -s names a status that ends, those that ended. SINCE is the time since the "
 	"last change.\n"
 	"EXPR is FIELD=VALUE, FIELD!=VALUE or FIELD~VALUE (has VALUE in it; with * or ? in it VALUE is a pattern for all of it), "
 	"or several of them with `and` between. FIELD is id, type, version, status (what the instance says of itself), error, or kv.KEY. A VALUE "
-	"with ` and ` in it stands in quotes. What an instance does not have is not equal to anything.",
+	"with ` and ` in it stands in quotes. What an instance does not have is not equal to anything."),
 	options_list, 0, 0, list,
 };

@@ -12,12 +12,12 @@ static int publish(struct cli *c)
 }
 
 static const struct cli_option options_publish[] = {
-	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", "what it carries: the text, a file's content, or standard input" },
+	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", HELP("what it carries: the text, a file's content, or standard input") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_publish = {
 	"publish", "send an event to all that have subscribed to a topic", "TOPIC [-d TEXT|@FILE|-]",
-	"Each instance that has subscribed to the topic (pawl_subscribe) when the runtime takes it gets it once. Nobody there: it is gone.",
+	HELP("Each instance that has subscribed to the topic (pawl_subscribe) when the runtime takes it gets it once. Nobody there: it is gone."),
 	options_publish, 1, 1, publish,
 };

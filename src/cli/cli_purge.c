@@ -23,17 +23,17 @@ static int purge(struct cli *c)
 }
 
 static const struct cli_option options_purge[] = {
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all that ended so instead of ids" },
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" },
+	{ OPT_STATUS, 's', "status", "STATUS,...", HELP("all that ended so instead of ids") },
+	{ OPT_TYPE, 't', "type", "TYPE", HELP("all of this orchestration instead of ids") },
 	SELECT_OPTIONS,
 	RATE_OPTION,
-	{ OPT_YES, 'y', "yes", NULL, "for scripts that give it to every acting verb" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
+	{ OPT_YES, 'y', "yes", NULL, HELP("for scripts that give it to every acting verb") },
+	{ OPT_DRY_RUN, 'n', "dry-run", NULL, HELP("only say what would be done") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_purge = {
 	"purge", "remove instances that ended, for good", "ID... | [-s STATUS,...] [-t TYPE] [--older-than D] [--where EXPR] [--rate N] [--dry-run]",
-	"Their ids are free again. Works with and without a runtime. What goes by itself is said by retention of the configuration.",
+	HELP("Their ids are free again. Works with and without a runtime. What goes by itself is said by retention of the configuration."),
 	options_purge, 0, -1, purge,
 };

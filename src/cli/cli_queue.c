@@ -531,19 +531,19 @@ static int queue(struct cli *c)
 }
 
 static const struct cli_option options_queue[] = {
-	{ OPT_DEAD, 0, "dead", NULL, "ls: only dead letters" },
-	{ OPT_REASON, 'r', "reason", "TEXT", "requeue: why, for the history" },
-	{ OPT_ALL, 'a', "all", NULL, "purge: all dead letters" },
-	{ OPT_OLDER_THAN, 0, "older-than", "D", "purge: all dead letters that are older, such as 30d" },
-	{ OPT_YES, 'y', "yes", NULL, "for scripts that give it to every acting verb" },
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" },
+	{ OPT_DEAD, 0, "dead", NULL, HELP("ls: only dead letters") },
+	{ OPT_REASON, 'r', "reason", "TEXT", HELP("requeue: why, for the history") },
+	{ OPT_ALL, 'a', "all", NULL, HELP("purge: all dead letters") },
+	{ OPT_OLDER_THAN, 0, "older-than", "D", HELP("purge: all dead letters that are older, such as 30d") },
+	{ OPT_YES, 'y', "yes", NULL, HELP("for scripts that give it to every acting verb") },
+	{ OPT_DRY_RUN, 'n', "dry-run", NULL, HELP("only say what would be done") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_queue = {
 	"queue", "show the work queue and its dead letters, and requeue or remove these",
 	"[ls] | show ITEM | requeue ITEM... | purge ITEM...",
-	"The queue has the activities that workers outside of the runtime take (`pawl work`), and as dead letters "
+	HELP("The queue has the activities that workers outside of the runtime take (`pawl work`), and as dead letters "
 	"those that have used up their attempts.\n"
 	"\n"
 	" ls [--dead]                   what is ready, claimed, done or dead; so does `pawl queue` alone\n"
@@ -552,6 +552,6 @@ const struct cli_verb verb_queue = {
 	" purge ITEM... | --all | --older-than D [--dry-run]    remove dead letters; the activity stays as it is\n"
 	"\n"
 	"A dead letter is called INSTANCE.NUMBER, after the activity in the history. It can be requeued when its "
-	"instance still waits for it (`dead_letter: hold` of the activity); else the exit code is 5.",
+	"instance still waits for it (`dead_letter: hold` of the activity); else the exit code is 5."),
 	options_queue, 0, -1, queue,
 };

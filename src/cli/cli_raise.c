@@ -19,16 +19,16 @@ static int raise_event(struct cli *c)
 }
 
 static const struct cli_option options_raise[] = {
-	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", "what it carries: the text, a file's content, or standard input" },
-	{ OPT_KEY, 'k', "key", "KEY", "the same key again is the same event: it is delivered once" },
-	{ OPT_AFTER, 0, "after", "D", "not before so long after it was taken" },
-	{ OPT_AT, 0, "at", "TIME", "not before this time, as 2026-11-21T18:00:00Z (UTC)" },
+	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", HELP("what it carries: the text, a file's content, or standard input") },
+	{ OPT_KEY, 'k', "key", "KEY", HELP("the same key again is the same event: it is delivered once") },
+	{ OPT_AFTER, 0, "after", "D", HELP("not before so long after it was taken") },
+	{ OPT_AT, 0, "at", "TIME", HELP("not before this time, as 2026-11-21T18:00:00Z (UTC)") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_raise = {
 	"raise", "send an event to an instance", "ID EVENT [-d TEXT|@FILE|-] [-k KEY] [--after D | --at TIME]",
-	"On return the event is on the disk. Events that come before the instance waits for them are kept in order. The same by "
-	"hand: echo TEXT > HUB/instances/ID/events/EVENT. An operation of an entity is sent with `signal`.",
+	HELP("On return the event is on the disk. Events that come before the instance waits for them are kept in order. The same by "
+	"hand: echo TEXT > HUB/instances/ID/events/EVENT. An operation of an entity is sent with `signal`."),
 	options_raise, 2, 2, raise_event,
 };

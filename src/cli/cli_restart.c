@@ -68,8 +68,8 @@ static int restart(struct cli *c)
 }
 
 static const struct cli_option options_restart[] = {
-	{ OPT_ID, 0, "id", "NEW", "leave it as it is, and start another with this id, of the same type and with the same input" },
-	{ OPT_TYPE_VERSION, 0, "version", "V", "this version of the orchestration (else the newest)" },
+	{ OPT_ID, 0, "id", "NEW", HELP("leave it as it is, and start another with this id, of the same type and with the same input") },
+	{ OPT_TYPE_VERSION, 0, "version", "V", HELP("this version of the orchestration (else the newest)") },
 	INSTEAD_OF_IDS_OPTIONS,
 	ACT_OPTIONS,
 	REASON_OPTION,
@@ -80,7 +80,7 @@ static const struct cli_option options_restart[] = {
 const struct cli_verb verb_restart = {
 	"restart", "begin an instance again from its start",
 	"ID... | ID --id NEW | -s STATUS,... | -t TYPE | --where EXPR [--version V] [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
-	"Its next execution begins with the same input, live or ended; one that is live is terminated in the same commit. What was before is kept: "
-	"`history ID --execution N`. See `retry` and `rewind` for not doing everything again.",
+	HELP("Its next execution begins with the same input, live or ended; one that is live is terminated in the same commit. What was before is kept: "
+	"`history ID --execution N`. See `retry` and `rewind` for not doing everything again."),
 	options_restart, 0, -1, restart,
 };

@@ -32,7 +32,7 @@ static int retry(struct cli *c)
 }
 
 static const struct cli_option options_retry[] = {
-	{ OPT_STEP, 0, "step", "N", "from this activity or child (its line of history), also when the instance has not failed" },
+	{ OPT_STEP, 0, "step", "N", HELP("from this activity or child (its line of history), also when the instance has not failed") },
 	INSTEAD_OF_IDS_OPTIONS,
 	ACT_OPTIONS,
 	REASON_OPTION,
@@ -43,8 +43,8 @@ static const struct cli_option options_retry[] = {
 const struct cli_verb verb_retry = {
 	"retry", "go on with a failed instance where it failed",
 	"ID... [--step N] | -s STATUS,... | -t TYPE | --where EXPR [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
-	"For when what made it fail is mended: its next execution begins with the history up to the line before the activity or child whose failure it "
+	HELP("For when what made it fail is mended: its next execution begins with the history up to the line before the activity or child whose failure it "
 	"ended with. What was done is not done again; the step that failed has all its attempts anew, and events that came later are there. "
-	"What was before is kept: `history ID --execution N`.",
+	"What was before is kept: `history ID --execution N`."),
 	options_retry, 0, -1, retry,
 };

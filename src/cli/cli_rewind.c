@@ -28,7 +28,7 @@ static int rewind_to(struct cli *c)
 }
 
 static const struct cli_option options_rewind[] = {
-	{ OPT_TO, 0, "to", "LINE|last-good", "the last line to keep; last-good: the one before the first that the code does not agree with" },
+	{ OPT_TO, 0, "to", "LINE|last-good", HELP("the last line to keep; last-good: the one before the first that the code does not agree with") },
 	INSTEAD_OF_IDS_OPTIONS,
 	ACT_OPTIONS,
 	REASON_OPTION,
@@ -39,9 +39,9 @@ static const struct cli_option options_rewind[] = {
 const struct cli_verb verb_rewind = {
 	"rewind", "go on from an earlier line of the history",
 	"ID --to LINE | ID... --to last-good | -s STATUS,... | -t TYPE | --where EXPR [--yes] [--dry-run] [--reason TEXT] [-w [--timeout D]]",
-	"Its next execution begins with the lines up to that one, live or ended; what came after it is done anew, and events that came after it are to be "
+	HELP("Its next execution begins with the lines up to that one, live or ended; what came after it is done anew, and events that came after it are to be "
 	"raised again. Within what the code decided at one time it goes back to the line that it decided because of: ExecutionRewound in the history, and the log, "
 	"have the line. What was before is kept: `history ID --execution N`.\n"
-	"--to last-good is for an instance that is parked because new code does not agree with its history.",
+	"--to last-good is for an instance that is parked because new code does not agree with its history."),
 	options_rewind, 0, -1, rewind_to,
 };

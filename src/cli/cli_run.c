@@ -36,18 +36,18 @@ static int run(struct cli *c)
 
 static const struct cli_option options_run[] = {
 	{ OPT_REPLAY_ONLY, 0, "replay-only", NULL,
-		"keep no stacks: every turn replays its history (to test orchestrations)" },
+		HELP("keep no stacks: every turn replays its history (to test orchestrations)") },
 	{ OPT_CHECK_REPLAY, 0, "check-replay", NULL,
-		"for development: replay after every turn, and stop with exit code 1 where the code decides something else" },
-	{ OPT_ALLOW_VOLATILE, 0, "allow-volatile", NULL, "also on a file system that a reboot empties" },
-	{ OPT_THREADS, 0, "threads", "N", "at most N activities in threads at once" },
+		HELP("for development: replay after every turn, and stop with exit code 1 where the code decides something else") },
+	{ OPT_ALLOW_VOLATILE, 0, "allow-volatile", NULL, HELP("also on a file system that a reboot empties") },
+	{ OPT_THREADS, 0, "threads", "N", HELP("at most N activities in threads at once") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_run = {
 	"run", "run the hub, in the foreground", "[--replay-only] [--check-replay] [--allow-volatile] [--threads N]",
-	"Makes the hub when there is none, takes it over, goes on where it was left, and runs until it gets TERM or INT. HUP "
+	HELP("Makes the hub when there is none, takes it over, goes on where it was left, and runs until it gets TERM or INT. HUP "
 	"reads the configuration again (hub, journal, engine and threads_max need a restart), looks for drops and tries what "
-	"is parked. A hub has one runtime at a time: when there is one, the exit code is 75.",
+	"is parked. A hub has one runtime at a time: when there is one, the exit code is 75."),
 	options_run, 0, 0, run,
 };

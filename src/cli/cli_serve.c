@@ -483,7 +483,7 @@ int work_serve(struct cli *c)
 	if (rc == 0)
 		rc = find_program(c, path);
 	if (rc == 0)
-		rc = cli_open(c, CLI_SEND);
+		rc = cli_open(c, CLI_WORK);
 	if (rc == 0)
 		rc = serve_with_signals(&s, &w.wanted);
 	work_wanted_release(&w);

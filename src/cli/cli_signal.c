@@ -56,14 +56,14 @@ static int signal_entity(struct cli *c)
 }
 
 static const struct cli_option options_signal[] = {
-	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", "its input: the text, a file's content, or standard input" },
-	{ OPT_KEY, 'k', "key", "KEY", "the same key again is the same operation: it is run once" },
+	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", HELP("its input: the text, a file's content, or standard input") },
+	{ OPT_KEY, 'k', "key", "KEY", HELP("the same key again is the same operation: it is run once") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_signal = {
 	"signal", "send an operation to an entity", "NAME KEY OPERATION [-d TEXT|@FILE|-] [-k KEY]",
-	"The entity is made if it is not there. Nothing comes back: its state is `get entity:NAME:KEY kv.state`; "
-	"one that fails leaves it as it was, and the log of the runtime says why.",
+	HELP("The entity is made if it is not there. Nothing comes back: its state is `get entity:NAME:KEY kv.state`; "
+	"one that fails leaves it as it was, and the log of the runtime says why."),
 	options_signal, 3, 3, signal_entity,
 };

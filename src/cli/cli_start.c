@@ -239,21 +239,21 @@ static int start(struct cli *c)
 }
 
 static const struct cli_option options_start[] = {
-	{ OPT_ID, 0, "id", "ID", "the instance's id (else TYPE and eight digits)" },
-	{ OPT_INPUT, 'i', "input", "TEXT|@FILE|-", "its input: the text, a file's content, or standard input" },
-	{ OPT_TYPE_VERSION, 0, "version", "V", "this version of the orchestration (else the newest)" },
-	{ OPT_AFTER, 0, "after", "D", "Pending for so long, from when it was taken" },
-	{ OPT_AT, 0, "at", "TIME", "Pending until this time, as 2026-11-21T18:00:00Z (UTC); one that is over: it begins at once" },
-	{ OPT_IF_EXISTS, 0, "if-exists", "WHAT", "when the id is taken: fail (exit 5), use (what is there, live or ended), replace (one that has ended goes on with this as its next execution)" },
-	{ OPT_WAIT, 'w', "wait", NULL, "wait until it ends and print its output, as `wait` does" },
-	{ OPT_TIMEOUT, 0, "timeout", "D", "with -w or -f: at most so long, then exit 124; it runs on" },
-	{ OPT_FOLLOW, 'f', "follow", NULL, "show what it does until it ends, as `watch` does" },
+	{ OPT_ID, 0, "id", "ID", HELP("the instance's id (else TYPE and eight digits)") },
+	{ OPT_INPUT, 'i', "input", "TEXT|@FILE|-", HELP("its input: the text, a file's content, or standard input") },
+	{ OPT_TYPE_VERSION, 0, "version", "V", HELP("this version of the orchestration (else the newest)") },
+	{ OPT_AFTER, 0, "after", "D", HELP("Pending for so long, from when it was taken") },
+	{ OPT_AT, 0, "at", "TIME", HELP("Pending until this time, as 2026-11-21T18:00:00Z (UTC); one that is over: it begins at once") },
+	{ OPT_IF_EXISTS, 0, "if-exists", "WHAT", HELP("when the id is taken: fail (exit 5), use (what is there, live or ended), replace (one that has ended goes on with this as its next execution)") },
+	{ OPT_WAIT, 'w', "wait", NULL, HELP("wait until it ends and print its output, as `wait` does") },
+	{ OPT_TIMEOUT, 0, "timeout", "D", HELP("with -w or -f: at most so long, then exit 124; it runs on") },
+	{ OPT_FOLLOW, 'f', "follow", NULL, HELP("show what it does until it ends, as `watch` does") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_start = {
 	"start", "start an instance of an orchestration", "TYPE [--id ID] [-i TEXT|@FILE|-] [--version V] [--after D | --at TIME] [--if-exists WHAT] [-w | -f] [--timeout D]",
-	"Prints the id (with -w or -f it goes to standard error). On return the start is on the disk, also when no runtime is "
-	"there yet. An id that is taken, also by an instance that has ended, is exit code 5, unless --if-exists says otherwise.",
+	HELP("Prints the id (with -w or -f it goes to standard error). On return the start is on the disk, also when no runtime is "
+	"there yet. An id that is taken, also by an instance that has ended, is exit code 5, unless --if-exists says otherwise."),
 	options_start, 1, 1, start,
 };

@@ -183,19 +183,19 @@ static int status(struct cli *c)
 }
 
 static const struct cli_option options_status[] = {
-	{ OPT_INPUT, 'i', "input", NULL, "its input, too" },
+	{ OPT_INPUT, 'i', "input", NULL, HELP("its input, too") },
 #if PAWL_WITH_METRICS
-	{ OPT_IO, 0, "io", NULL, "of the runtime: what it has written so far, and why; and how worn the medium is" },
+	{ OPT_IO, 0, "io", NULL, HELP("of the runtime: what it has written so far, and why; and how worn the medium is") },
 #endif
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_status = {
 	"status", "show what an instance does now", "ID [--input] | --io",
-	"What it waits for, when its timers are due, which attempt of an activity comes next and why the last one failed, why it "
+	HELP("What it waits for, when its timers are due, which attempt of an activity comes next and why the last one failed, why it "
 	"is parked or damaged, its output or error when it ended.\n"
 	"With --io: bytes, syncs and names (made, renamed, removed) that the runtime has written since its start, by cause; what the kernel says was "
 	"written to the device, by all programs; and what the medium says of its wear. Nothing is written for it, and the runtime is not woken; only "
-	"its own user and root may look.",
+	"its own user and root may look."),
 	options_status, 0, 1, status,
 };

@@ -34,6 +34,6 @@ static const struct cli_option options_suspend[] = {
 
 const struct cli_verb verb_suspend = {
 	"suspend", "stop an instance from going on", "ID... | -s STATUS,... | -t TYPE | --where EXPR [--rate N] [--yes] [--dry-run] [--reason TEXT]",
-	"What runs now is finished and kept; nothing new begins until `resume`. Events and finished activities are kept.",
+	HELP("What runs now is finished and kept; nothing new begins until `resume`. Events and finished activities are kept."),
 	options_suspend, 0, -1, suspend,
 };

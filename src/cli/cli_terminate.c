@@ -32,6 +32,6 @@ static const struct cli_option options_terminate[] = {
 
 const struct cli_verb verb_terminate = {
 	"terminate", "end an instance at once", "ID... | -s STATUS,... | -t TYPE | --where EXPR [--rate N] [--yes] [--dry-run] [--reason TEXT]",
-	"Its code is not asked and does not clean up; activities that run are stopped. It is kept in the archive as Terminated.",
+	HELP("Its code is not asked and does not clean up; activities that run are stopped. It is kept in the archive as Terminated."),
 	options_terminate, 0, -1, terminate,
 };

@@ -262,16 +262,16 @@ static int tree(struct cli *c)
 }
 
 static const struct cli_option options_tree[] = {
-	{ OPT_DEPTH, 0, "depth", "N", "so many levels below it; 0: only itself" },
+	{ OPT_DEPTH, 0, "depth", "N", HELP("so many levels below it; 0: only itself") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_tree = {
 	"tree", "show an instance, its children, and theirs", "ID [--depth N]",
-	"From the newest execution of each: children, open and ended, in the order in which they were begun, and instances that "
+	HELP("From the newest execution of each: children, open and ended, in the order in which they were begun, and instances that "
 	"were started without waiting for them (detached). Of a child that was tried again the newest attempt is shown. One that "
 	"was purged is shown with what its parent knows of its end.\n"
 	"-o json gives a flat list in the same order: id, depth, kind (root, child, detached), parent, line (of the parent's "
-	"history), attempt, type, version, execution, status, gone, updated.",
+	"history), attempt, type, version, execution, status, gone, updated."),
 	options_tree, 1, 1, tree,
 };

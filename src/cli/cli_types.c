@@ -73,7 +73,7 @@ static int types(struct cli *c)
 
 const struct cli_verb verb_types = {
 	"types", "list the orchestrations, entities and activities there are", "",
-	"Those of this program, of its plugins and of the configuration; a runtime that was started before may have others. Of an "
-	"orchestration with several versions the newest is the one that a start without a version takes.",
+	HELP("Those of this program, of its plugins and of the configuration; a runtime that was started before may have others. Of an "
+	"orchestration with several versions the newest is the one that a start without a version takes."),
 	NULL, 0, 0, types,
 };

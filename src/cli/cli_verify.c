@@ -278,20 +278,20 @@ static int verify(struct cli *c)
 }
 
 static const struct cli_option options_verify[] = {
-	{ OPT_TYPE, 't', "type", "TYPE", "only of this orchestration" },
-	{ OPT_STATUS, 's', "status", "STATUS,...", "only these; Parked and Damaged count as statuses here" },
-	{ OPT_ALL, 'a', "all", NULL, "also those that ended" },
-	{ OPT_STRICT, 0, "strict", NULL, "one whose type or version is not registered counts as a difference" },
-	{ OPT_TIMEOUT, 0, "timeout", "D", "for each, 10s when not given; 0: no limit" },
-	{ OPT_ID, 0, "id", "ID", "the instance id that the code sees, when a FILE's name does not tell" },
-	{ OPT_NO_FORK, 0, "no-fork", NULL, "in one process, for a debugger: a crash ends pawl" },
+	{ OPT_TYPE, 't', "type", "TYPE", HELP("only of this orchestration") },
+	{ OPT_STATUS, 's', "status", "STATUS,...", HELP("only these; Parked and Damaged count as statuses here") },
+	{ OPT_ALL, 'a', "all", NULL, HELP("also those that ended") },
+	{ OPT_STRICT, 0, "strict", NULL, HELP("one whose type or version is not registered counts as a difference") },
+	{ OPT_TIMEOUT, 0, "timeout", "D", HELP("for each, 10s when not given; 0: no limit") },
+	{ OPT_ID, 0, "id", "ID", HELP("the instance id that the code sees, when a FILE's name does not tell") },
+	{ OPT_NO_FORK, 0, "no-fork", NULL, HELP("in one process, for a debugger: a crash ends pawl") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_verify = {
 	"verify", "replay stored histories against the code of this program",
 	"[ID... | [-t TYPE] [-s STATUS,...] [--all] | FILE.history...]",
-	"Says for each instance whether the orchestrations of this program, its plugins and its configuration still "
+	HELP("Says for each instance whether the orchestrations of this program, its plugins and its configuration still "
 	"decide what its history has: ok, or the first difference, as a runtime would say when it parks the instance. "
 	"Nothing is run, nothing is written, and a runtime may work on the same hub meanwhile. Each is replayed in "
 	"another process: code that crashes or never ends is a difference of its instance.\n"
@@ -300,6 +300,6 @@ const struct cli_verb verb_verify = {
 	"One whose type or version is not registered is counted apart. Exit code 0: all that could be verified fit; 3: "
 	"some differ; 7: some are damaged; 4: nothing to verify.\n"
 	"With -o json, jsonl and yaml: id, execution, file, type, version, result (ok, differs, crashed, endless, "
-	"unreadable, unregistered, damaged, error), line, expected, actual, reason.",
+	"unreadable, unregistered, damaged, error), line, expected, actual, reason."),
 	options_verify, 0, -1, verify,
 };

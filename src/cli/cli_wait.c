@@ -169,15 +169,15 @@ static int wait_verb(struct cli *c)
 }
 
 static const struct cli_option options_wait[] = {
-	{ OPT_ANY, 0, "any", NULL, "until the first of them ends" },
-	{ OPT_TEST, 't', "test", NULL, "only look: exit code 75 when one has not ended" },
-	{ OPT_TIMEOUT, 0, "timeout", "D", "at most so long, then exit code 124" },
+	{ OPT_ANY, 0, "any", NULL, HELP("until the first of them ends") },
+	{ OPT_TEST, 't', "test", NULL, HELP("only look: exit code 75 when one has not ended") },
+	{ OPT_TIMEOUT, 0, "timeout", "D", HELP("at most so long, then exit code 124") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_wait = {
 	"wait", "wait until instances end", "ID... [--any] [-t] [--timeout D]",
-	"The exit code is 0 when all completed, 3 when one failed, 6 when one was canceled or terminated, 7 when one is damaged. "
-	"Prints the output of a single instance, or a line for each of several.",
+	HELP("The exit code is 0 when all completed, 3 when one failed, 6 when one was canceled or terminated, 7 when one is damaged. "
+	"Prints the output of a single instance, or a line for each of several."),
 	options_wait, 1, -1, wait_verb,
 };

@@ -270,13 +270,13 @@ static int watch(struct cli *c)
 }
 
 static const struct cli_option options_watch[] = {
-	{ OPT_TIMEOUT, 0, "timeout", "D", "at most so long, then exit code 124" },
+	{ OPT_TIMEOUT, 0, "timeout", "D", HELP("at most so long, then exit code 124") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_watch = {
 	"watch", "show what instances do, as it happens", "[ID...] [--timeout D]",
-	"A table that is drawn again on a terminal, else a line for each change: time, id, status, what it waits for. Ends when "
-	"all that are named have ended, with the exit code of `wait`; without names it goes on until it is interrupted.",
+	HELP("A table that is drawn again on a terminal, else a line for each change: time, id, status, what it waits for. Ends when "
+	"all that are named have ended, with the exit code of `wait`; without names it goes on until it is interrupted."),
 	options_watch, 0, -1, watch,
 };

@@ -271,7 +271,7 @@ static int take(struct cli *c)
 	if (rc == 0)
 		rc = work_wanted(c, worker, &w);
 	if (rc == 0)
-		rc = cli_open(c, CLI_SEND);
+		rc = cli_open(c, CLI_WORK);
 	if (rc == 0)
 		rc = take_for(c, &w.wanted, timeout_ms);
 	work_wanted_release(&w);
@@ -301,7 +301,7 @@ static int find_held(struct cli *c, const char *arg, struct held *h)
 			h->item, c->program);
 	if (!h->worker[0])
 		snprintf(h->worker, sizeof(h->worker), "%s", worker);
-	return cli_open(c, CLI_SEND);
+	return cli_open(c, CLI_WORK);
 }
 
 static const char *first_arg(const struct cli *c)
@@ -421,26 +421,26 @@ static int work(struct cli *c)
 }
 
 static const struct cli_option options_work[] = {
-	{ OPT_ACTIVITY, 'a', "activity", "NAME", "take, serve: only this activity; may stand there several times" },
-	{ OPT_TAG, 0, "tag", "TAG", "take, serve: also activities with this tag; may stand there several times" },
-	{ OPT_PID, 0, "pid", "PID", "the process that works: it is watched" },
-	{ OPT_WORKER, 0, "worker", "NAME", "a name instead of a process: only its heartbeats tell that it is alive" },
-	{ OPT_ITEM, 0, "item", "ITEM", "the item, instead of an argument or $PAWL_ITEM" },
-	{ OPT_WAIT, 'w', "wait", NULL, "take: wait until there is something" },
-	{ OPT_TIMEOUT, 0, "timeout", "D", "take --wait, serve: wait for an item at most so long, then exit code 124" },
-	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", "done, reboot: the result: text, a file, or standard input" },
-	{ OPT_MESSAGE, 'm', "message", "TEXT", "fail, defer, reboot: why, for people" },
-	{ OPT_FOR_GOOD, 0, "for-good", NULL, "fail: no other attempt would do better" },
-	{ OPT_FOR, 0, "for", "D", "defer: try again after this time" },
-	{ OPT_ONCE, 0, "once", NULL, "serve: end after one item" },
-	{ OPT_TIMES, 'n', "count", "COUNT", "serve: end after so many items" },
+	{ OPT_ACTIVITY, 'a', "activity", "NAME", HELP("take, serve: only this activity; may stand there several times") },
+	{ OPT_TAG, 0, "tag", "TAG", HELP("take, serve: also activities with this tag; may stand there several times") },
+	{ OPT_PID, 0, "pid", "PID", HELP("the process that works: it is watched") },
+	{ OPT_WORKER, 0, "worker", "NAME", HELP("a name instead of a process: only its heartbeats tell that it is alive") },
+	{ OPT_ITEM, 0, "item", "ITEM", HELP("the item, instead of an argument or $PAWL_ITEM") },
+	{ OPT_WAIT, 'w', "wait", NULL, HELP("take: wait until there is something") },
+	{ OPT_TIMEOUT, 0, "timeout", "D", HELP("take --wait, serve: wait for an item at most so long, then exit code 124") },
+	{ OPT_DATA, 'd', "data", "TEXT|@FILE|-", HELP("done, reboot: the result: text, a file, or standard input") },
+	{ OPT_MESSAGE, 'm', "message", "TEXT", HELP("fail, defer, reboot: why, for people") },
+	{ OPT_FOR_GOOD, 0, "for-good", NULL, HELP("fail: no other attempt would do better") },
+	{ OPT_FOR, 0, "for", "D", HELP("defer: try again after this time") },
+	{ OPT_ONCE, 0, "once", NULL, HELP("serve: end after one item") },
+	{ OPT_TIMES, 'n', "count", "COUNT", HELP("serve: end after so many items") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };
 
 const struct cli_verb verb_work = {
 	"work", "take activities from the queue, and say what became of them",
 	"take|heartbeat|progress|done|fail|defer|reboot|give-back|serve ...",
-	"Activities that are set to go to the queue are done by workers outside of the runtime: any program, in any "
+	HELP("Activities that are set to go to the queue are done by workers outside of the runtime: any program, in any "
 	"language, also a shell loop. An item is taken by one worker at a time; when that is gone without a result, "
 	"the item goes to another.\n"
 	"\n"
@@ -475,6 +475,6 @@ const struct cli_verb verb_work = {
 	"standard output is the result, its standard error goes to the file log in its work directory, and its exit "
 	"code is the outcome: 0 done, 75 deferred, 76 reboot, 100 failed for good, anything else failed. The "
 	"heartbeat is renewed while it runs. When the item is canceled, or serve gets TERM or INT, the process group "
-	"of PROGRAM gets TERM and, after 5 s, KILL; what was interrupted is given back.",
+	"of PROGRAM gets TERM and, after 5 s, KILL; what was interrupted is given back."),
 	options_work, 1, -1, work,
 };

@@ -24,16 +24,16 @@ struct control {
 
 /* Options that several of the verbs have. */
 #define INSTEAD_OF_IDS_OPTIONS \
-	{ OPT_STATUS, 's', "status", "STATUS,...", "all in this state instead of ids" }, \
-	{ OPT_TYPE, 't', "type", "TYPE", "all of this orchestration instead of ids" }, \
+	{ OPT_STATUS, 's', "status", "STATUS,...", HELP("all in this state instead of ids") }, \
+	{ OPT_TYPE, 't', "type", "TYPE", HELP("all of this orchestration instead of ids") }, \
 	SELECT_OPTIONS
 #define ACT_OPTIONS \
-	{ OPT_YES, 'y', "yes", NULL, "also when a filter matches more than one" }, \
-	{ OPT_DRY_RUN, 'n', "dry-run", NULL, "only say what would be done" }
-#define REASON_OPTION { OPT_REASON, 'r', "reason", "TEXT", "why; it is kept in the history" }
+	{ OPT_YES, 'y', "yes", NULL, HELP("also when a filter matches more than one") }, \
+	{ OPT_DRY_RUN, 'n', "dry-run", NULL, HELP("only say what would be done") }
+#define REASON_OPTION { OPT_REASON, 'r', "reason", "TEXT", HELP("why; it is kept in the history") }
 #define AWAIT_OPTIONS \
-	{ OPT_WAIT, 'w', "wait", NULL, "then wait until they end, as `wait` does" }, \
-	{ OPT_TIMEOUT, 0, "timeout", "D", "with -w: at most so long, then exit 124; they run on" }
+	{ OPT_WAIT, 'w', "wait", NULL, HELP("then wait until they end, as `wait` does") }, \
+	{ OPT_TIMEOUT, 0, "timeout", "D", HELP("with -w: at most so long, then exit 124; they run on") }
 
 int control_run(struct cli *c, const struct control *control);
 /* Has the runtime refused such a message for this instance since then (CLOCK_REALTIME)? Why. */

@@ -61,10 +61,10 @@ int where_matches(struct cli *c, const struct where *w, const struct cli_instanc
 
 /* Beside -s and -t, whose texts are the verb's own. */
 #define SELECT_OPTIONS \
-	{ OPT_SINCE, 0, "since", "D", "of them those in which something happened in the last 30s, 2h, 7d ..." }, \
-	{ OPT_OLDER_THAN, 0, "older-than", "D", "of them those in which nothing happened for so long" }, \
-	{ OPT_WHERE, 0, "where", "EXPR", "of them those for which this holds, such as 'kv.site=7 and status~wait' (`pawl list --help`)" }
-#define RATE_OPTION { OPT_RATE, 0, "rate", "N", "at most so many a second" }
+	{ OPT_SINCE, 0, "since", "D", HELP("of them those in which something happened in the last 30s, 2h, 7d ...") }, \
+	{ OPT_OLDER_THAN, 0, "older-than", "D", HELP("of them those in which nothing happened for so long") }, \
+	{ OPT_WHERE, 0, "where", "EXPR", HELP("of them those for which this holds, such as 'kv.site=7 and status~wait' (`pawl list --help`)") }
+#define RATE_OPTION { OPT_RATE, 0, "rate", "N", HELP("at most so many a second") }
 
 /* Which instances: -s STATUS,..., -t TYPE, --since D, --older-than D, --where EXPR. */
 struct select {

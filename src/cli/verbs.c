@@ -10,22 +10,22 @@
 	V(TOOLS, get) \
 	V(CORE, history) \
 	V(CORE, raise) \
-	V(CORE, publish) \
-	V(CORE, signal) \
+	V(TOPICS, publish) \
+	V(ENTITIES, signal) \
 	V(CORE, wait) \
 	V(TOOLS, watch) \
 	V(CORE, suspend) \
 	V(CORE, resume) \
 	V(CORE, cancel) \
 	V(CORE, terminate) \
-	V(CORE, retry) \
-	V(CORE, rewind) \
-	V(CORE, restart) \
+	V(REVIVE, retry) \
+	V(REVIVE, rewind) \
+	V(REVIVE, restart) \
 	V(CORE, purge) \
-	V(CORE, compact) \
-	V(CORE, activities) \
-	V(CORE, work) \
-	V(CORE, queue) \
+	V(TOOLS, compact) \
+	V(TOOLS, activities) \
+	V(WORKERS, work) \
+	V(WORKERS, queue) \
 	V(TOOLS, types) \
 	V(TOOLS, check) \
 	V(TOOLS, verify) \
@@ -46,13 +46,13 @@ const struct cli_verb *const cli_verbs[] = { VERBS(HERE) NULL };
 const struct cli_left_out cli_verbs_left_out[] = { VERBS(LEFT_OUT) { NULL, NULL } };
 
 const struct cli_option cli_global_options[] = {
-	{ OPT_HUB, 'H', "hub", "DIR", "the hub (else $PAWL_HUB, else hub of the configuration, else /var/lib/pawl)" },
-	{ OPT_CONFIG, 'c', "config", "PATH", "configuration file or directory (else $PAWL_CONFIG, else /etc/pawl)" },
-	{ OPT_OUTPUT, 'o', "output", "FORMAT", "table, json, jsonl, yaml or name" },
-	{ OPT_QUIET, 'q', "quiet", NULL, "no notes on standard error, only errors" },
-	{ OPT_VERBOSE, 'v', "verbose", NULL, "more on standard error" },
-	{ OPT_COLOR, 0, "color", "WHEN", "auto, always or never; auto heeds $NO_COLOR" },
-	{ OPT_HELP, 'h', "help", NULL, "help, of the verb when there is one" },
-	{ OPT_VERSION, 0, "version", NULL, "the version" },
+	{ OPT_HUB, 'H', "hub", "DIR", HELP("the hub (else $PAWL_HUB, else hub of the configuration, else /var/lib/pawl)") },
+	{ OPT_CONFIG, 'c', "config", "PATH", HELP("configuration file or directory (else $PAWL_CONFIG, else /etc/pawl)") },
+	{ OPT_OUTPUT, 'o', "output", "FORMAT", HELP("table, json, jsonl, yaml or name") },
+	{ OPT_QUIET, 'q', "quiet", NULL, HELP("no notes on standard error, only errors") },
+	{ OPT_VERBOSE, 'v', "verbose", NULL, HELP("more on standard error") },
+	{ OPT_COLOR, 0, "color", "WHEN", HELP("auto, always or never; auto heeds $NO_COLOR") },
+	{ OPT_HELP, 'h', "help", NULL, HELP("help, of the verb when there is one") },
+	{ OPT_VERSION, 0, "version", NULL, HELP("the version") },
 	{ OPT_NONE, 0, NULL, NULL, NULL },
 };

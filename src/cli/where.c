@@ -1,7 +1,6 @@
 /* where.c - --where: FIELD=VALUE, FIELD!=VALUE, FIELD~VALUE, joined by "and". */
 #include "cli/instance.h"
 #include "base/text.h"
-#include <fnmatch.h>
 #include <stdlib.h>
 
 struct where_field {
@@ -116,9 +115,57 @@ int where_parse(struct cli *c, const char *text, struct where *w)
 
 /* ---- matching ---- */
 
+/* [abc], [a-z], [!a]; *end: behind it. No ']': it stands for itself. */
+static bool set_has(const char *set, char c, const char **end)
+{
+	const char *p = set + 1 + (set[1] == '!' || set[1] == '^'), *first = p;
+	bool found = false;
+
+	for (; *p && (*p != ']' || p == first); p++) {
+		bool range = p[1] == '-' && p[2] && p[2] != ']';
+		found = found || (range ? (unsigned char)c >= (unsigned char)*p && (unsigned char)c <= (unsigned char)p[2] : *p == c);
+		p += range ? 2 : 0;
+	}
+	*end = *p ? p + 1 : set + 1;
+	return *p ? c && found == (first == set + 1) : c == '[';
+}
+
+static bool one_is_like(char c, const char *pattern, const char **end)
+{
+	*end = pattern + 1;
+	if (*pattern == '[')
+		return set_has(pattern, c, end);
+	if (*pattern != '\\' || !pattern[1])
+		return *pattern == '?' || *pattern == c;
+	*end = pattern + 2;
+	return pattern[1] == c;
+}
+
+/* As in a shell, byte by byte; without fnmatch, which brings tables of all the letters there are. */
+static bool is_like(const char *text, const char *pattern)
+{
+	const char *star = NULL, *from = NULL, *end;
+
+	while (*text || *pattern) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			from = text;
+		} else if (*text && *pattern && one_is_like(*text, pattern, &end)) {
+			text++;
+			pattern = end;
+		} else if (star && *from) {
+			text = ++from;
+			pattern = star;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool has(const char *text, const char *value)
 {
-	return strpbrk(value, "*?[") ? fnmatch(value, text, 0) == 0 : strstr(text, value) != NULL;
+	return strpbrk(value, "*?[") ? is_like(text, value) : strstr(text, value) != NULL;
 }
 
 static bool term_matches(const struct where_term *t, const char *text)

@@ -11,6 +11,7 @@
 #define ENGINE_INTERNAL_H
 
 #include "base/map.h"
+#include "base/parts.h"
 #include "engine/engine.h"
 #include "os/coro.h"
 #include <stdio.h>
@@ -283,9 +284,25 @@ void scheduled_carry(struct execution *x);
 
 /* ---- topics.c: subscriptions ---- */
 
+#if PAWL_WITH_TOPICS
 size_t topics_count(const struct execution *x);
 void topics_carry(struct execution *x);
 void topics_carried(struct execution *x, const struct event *e);
+#else /* the runtime runs none that has any */
+static inline size_t topics_count(const struct execution *x)
+{
+	(void)x;
+	return 0;
+}
+static inline void topics_carry(struct execution *x)
+{
+	(void)x;
+}
+static inline void topics_carried(struct execution *x, const struct event *e)
+{
+	(void)x, (void)e;
+}
+#endif
 
 /* ---- cancel.c ---- */
 
@@ -300,8 +317,21 @@ static inline void cancel_told(struct execution *x)
 
 /* ---- entity.c ---- */
 
+#if PAWL_WITH_ENTITIES
 bool entity_is(const struct execution *x); /* its id says so */
 int entity_run(struct execution *x);       /* what it does: one operation after the other */
+#else
+static inline bool entity_is(const struct execution *x)
+{
+	(void)x;
+	return false;
+}
+static inline int entity_run(struct execution *x)
+{
+	(void)x;
+	return PAWL_EBUG;
+}
+#endif
 
 /* ---- carry.c: what goes over to the next execution ---- */
 

@@ -151,6 +151,9 @@ int os_remove_tree(const struct os *os, int dir, const char *path, int depth);
 /* A file or a directory in pieces: at most *left entries, which it counts down. 1: there is more. */
 int os_remove_some(const struct os *os, int dir, const char *path, int depth, unsigned *left);
 #define OS_TREE_DEPTH_MAX 64 /* of what strangers may have made */
+/* Root becomes the user and the group that a directory belongs to, for good, with no other groups; others stay who they are, and so does
+ * who may not change (-EPERM), as what he does may work all the same. One thread only. */
+int os_become_owner(const char *path);
 /* Whatever is there, a directory too; 0 also when nothing is. */
 int os_remove_any(const struct os *os, int dir, const char *path);
 

@@ -14,6 +14,7 @@
 #endif
 
 #include "os/spawn.h"
+#include "base/scan.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -449,15 +450,24 @@ static ssize_t read_proc(const char *path, char *text, size_t size)
 /* Fields 3, 5, 20 and 22. The name before them may hold blanks and parentheses: only the last ')' ends it. */
 static int parse_stat(const char *text, struct proc_stat *stat)
 {
-	const char *fields = strrchr(text, ')');
-	int group;
+	const char *at = strrchr(text, ')');
 
-	if (!fields || sscanf(fields + 1, " %c %*s %d" /* 6 ... 21: */ " %*s %*s %*s %*s %*s %*s %*s %*s"
-	                      " %*s %*s %*s %*s %*s %*s %ld %*s %" SCNu64,
-	                      &stat->state, &group, &stat->threads, &stat->start) != 4)
-		return -EACCES;
-	stat->group = group;
-	return 0;
+	at = at ? at + 1 : "";
+	for (unsigned field = 3;; field++) {
+		at += strspn(at, " ");
+		if (!*at)
+			return -EACCES;
+		if (field == 3)
+			stat->state = *at;
+		else if (field == 5)
+			stat->group = (pid_t)strtol(at, NULL, 10);
+		else if (field == 20)
+			stat->threads = strtol(at, NULL, 10);
+		else if (field == 22)
+			break;
+		at += strcspn(at, " ");
+	}
+	return scan_number(&at, &stat->start) ? 0 : -EACCES;
 }
 
 static int read_stat(pid_t pid, struct proc_stat *stat)

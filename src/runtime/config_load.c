@@ -3,6 +3,7 @@
 #include "yread.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "base/parts.h"
 #include "base/text.h"
 #include <dirent.h>
 #include <errno.h>
@@ -118,16 +119,41 @@ static struct slice add_siblings(struct buf *out, const struct loader *l)
 	return nearest;
 }
 
+static const struct {
+	const char *path, *part;
+} left_out[] = {
+	UNLESS_PART(PRESSURE, { "pressure", "PRESSURE" }, { "activities.*.pressure", "PRESSURE" },)
+	UNLESS_PART(WORKERS, { "activities.*.run_by", "WORKERS" },)
+	UNLESS_PART(ISOLATION, { "activities.*.user", "ISOLATION" }, { "activities.*.group", "ISOLATION" }, { "activities.*.nice", "ISOLATION" },
+		{ "activities.*.ionice", "ISOLATION" }, { "activities.*.rlimits", "ISOLATION" }, { "activities.*.no_new_privileges", "ISOLATION" },
+		{ "activities.*.cgroup", "ISOLATION" }, { "activities.*.cgroup_memory_max", "ISOLATION" }, { "activities.*.cgroup_cpu_max", "ISOLATION" },)
+	{ NULL, NULL },
+};
+
+/* The part of pawl that a key belongs to, when this build has not got it. */
+static const char *part_left_out(const struct loader *l)
+{
+	size_t i = 0;
+
+	while (left_out[i].path && fits(l, left_out[i].path, l->depth) != FIT_KEY)
+		i++;
+	return left_out[i].part;
+}
+
 static int unknown_key(struct loader *l, const struct yread_token *at)
 {
 	struct buf path = BUF_INIT, known = BUF_INIT;
 	struct slice nearest = add_siblings(&known, l);
+	const char *part = part_left_out(l);
 	int ret;
 
 	add_path(&path, l, l->depth);
-	ret = yread_fail(l->in, at, l->err, PAWL_EINVALID, "unknown key '%s'%s%.*s%s; known here: %s", buf_str(&path),
-	                 nearest.data ? ", did you mean '" : "", SLICE_FMT(nearest), nearest.data ? "'?" : "",
-	                 buf_str(&known));
+	if (part)
+		ret = yread_fail(l->in, at, l->err, PAWL_EUNSUPPORTED, "'%s': this pawl was built without it (WITH_%s=no): use one that was built with it",
+		                 buf_str(&path), part);
+	else
+		ret = yread_fail(l->in, at, l->err, PAWL_EINVALID, "unknown key '%s'%s%.*s%s; known here: %s", buf_str(&path),
+		                 nearest.data ? ", did you mean '" : "", SLICE_FMT(nearest), nearest.data ? "'?" : "", buf_str(&known));
 	buf_release(&path);
 	buf_release(&known);
 	return ret;

@@ -447,14 +447,14 @@ static int (*const handlers[EVENT_TYPE_COUNT])(struct delivery *d, const struct 
 	[EVENT_ChildCancelRequested] = child_cancel,
 	[EVENT_InstanceStarted] = instance_started,
 	[EVENT_EventSent] = event_sent,
-	[EVENT_TopicPublished] = topic_published,
+	IF_PART(TOPICS, [EVENT_TopicPublished] = topic_published,)
 	[EVENT_ValueRequested] = value_requested,
-	[EVENT_EntitySignaled] = entity_signaled,
-	[EVENT_EntityCalled] = entity_called,
-	[EVENT_EntityAnswered] = entity_answered,
-	[EVENT_EntityLockRequested] = lock_requested,
-	[EVENT_EntityUnlocked] = lock_given_back,
-	[EVENT_EntityLockPassed] = lock_passed,
+	IF_PART(ENTITIES, [EVENT_EntitySignaled] = entity_signaled,)
+	IF_PART(ENTITIES, [EVENT_EntityCalled] = entity_called,)
+	IF_PART(ENTITIES, [EVENT_EntityAnswered] = entity_answered,)
+	IF_PART(ENTITIES, [EVENT_EntityLockRequested] = lock_requested,)
+	IF_PART(ENTITIES, [EVENT_EntityUnlocked] = lock_given_back,)
+	IF_PART(ENTITIES, [EVENT_EntityLockPassed] = lock_passed,)
 };
 
 /* Most turns do not. */

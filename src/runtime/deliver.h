@@ -65,6 +65,7 @@ int child_cancel(struct delivery *d, const struct event *e) PAWL_MUST_USE;
 int children_of_ended(struct delivery *d) PAWL_MUST_USE; /* the turn has ended its execution: its children, and its parent */
 bool has_parent_or_children(const struct instance *i, const struct turn *t);
 
+#if PAWL_WITH_ENTITIES
 /* entities.c */
 int entity_signaled(struct delivery *d, const struct event *e) PAWL_MUST_USE;
 int entity_called(struct delivery *d, const struct event *e) PAWL_MUST_USE;
@@ -74,6 +75,18 @@ int lock_given_back(struct delivery *d, const struct event *e) PAWL_MUST_USE;
 int lock_passed(struct delivery *d, const struct event *e) PAWL_MUST_USE;
 int locks_of_ended(struct delivery *d) PAWL_MUST_USE; /* the turn has ended its execution: what it has locked, and who waits for it */
 bool has_locks(const struct instance *i);              /* or is an entity, which others may wait for */
+#else
+static inline int locks_of_ended(struct delivery *d)
+{
+	(void)d;
+	return 0;
+}
+static inline bool has_locks(const struct instance *i)
+{
+	(void)i;
+	return false;
+}
+#endif
 
 /* topics.c */
 /* Two filters of one instance may have the same event, and match the same topic: it comes once. */

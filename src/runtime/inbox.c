@@ -317,6 +317,7 @@ void share_drop(struct share *s)
 	free(s);
 }
 
+#if PAWL_WITH_TOPICS
 struct publishing {
 	struct pawl_runtime *rt;
 	const struct pawl_message *message;
@@ -398,6 +399,13 @@ static int receive_publication(struct pawl_runtime *rt, const struct pawl_messag
 	share_drop(p.share);
 	return rc < 0 ? not_taken(rt, rc, "out of memory", "what was published under", message->name) : 0;
 }
+#else
+static int receive_publication(struct pawl_runtime *rt, struct pawl_message *message)
+{
+	rt->provider->ops->reject(rt->provider, message->token, "topics: " WITHOUT_PART("TOPICS"));
+	return 0;
+}
+#endif
 
 static int receive(void *arg, struct pawl_message *p)
 {

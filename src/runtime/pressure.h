@@ -11,6 +11,7 @@
 #ifndef RUNTIME_PRESSURE_H
 #define RUNTIME_PRESSURE_H
 
+#include "base/parts.h"
 #include "os/loop.h"
 #include "os/os.h"
 #include <pawl/error.h>
@@ -41,6 +42,7 @@ struct pressure_limits {
 
 struct pressure; /* samples and hysteresis of one runtime */
 
+#if PAWL_WITH_PRESSURE
 /* loop: for commands (NULL: no command is ever run and counts as fine). changed: an answer of a command has come that
  * was waited for, look again (called from the loop). */
 int pressure_new(struct pressure **out, const struct os *os, struct loop *loop, const char *hub, void (*changed)(void *arg), void *arg,
@@ -56,5 +58,38 @@ bool pressure_limits_are_set(const struct pressure_limits *l); /* anything to lo
 int64_t pressure_delay_ms(unsigned looks);
 /* After SIGHUP: limits have new addresses; hysteresis by name stays. */
 void pressure_reload(struct pressure *p);
+#else
+static inline int pressure_new(struct pressure **out, const struct os *os, struct loop *loop, const char *hub, void (*changed)(void *arg),
+                               void *arg, struct pawl_error *err)
+{
+	(void)os, (void)loop, (void)hub, (void)changed, (void)arg, (void)err;
+	*out = NULL;
+	return 0;
+}
+static inline void pressure_free(struct pressure *p)
+{
+	(void)p;
+}
+static inline bool pressure_ok(struct pressure *p, const struct pressure_limits *global, const struct pressure_limits *own,
+                               const char *name, char *reason, size_t size)
+{
+	(void)p, (void)global, (void)own, (void)name, (void)reason, (void)size;
+	return true;
+}
+static inline bool pressure_limits_are_set(const struct pressure_limits *l)
+{
+	(void)l;
+	return false;
+}
+static inline int64_t pressure_delay_ms(unsigned looks)
+{
+	(void)looks;
+	return PRESSURE_FIRST_MS;
+}
+static inline void pressure_reload(struct pressure *p)
+{
+	(void)p;
+}
+#endif
 
 #endif

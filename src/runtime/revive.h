@@ -11,8 +11,13 @@
 #ifndef RUNTIME_REVIVE_H
 #define RUNTIME_REVIVE_H
 
+#include "base/error.h"
+#include "base/parts.h"
 #include "runtime/runtime.h"
 
+struct revival;
+
+#if PAWL_WITH_REVIVE
 /* A message that begins an execution: it waits, or its instance does. It is acked or rejected, sooner or later. */
 /* 1: it is in the history of its instance, live or ended; first: an execution was begun by it. */
 int revive_message_is_known(struct pawl_runtime *rt, const struct pawl_message *p, bool first);
@@ -22,7 +27,6 @@ int revive_receive(struct pawl_runtime *rt, const struct pawl_message *p, struct
 void revive_replace(struct pawl_runtime *rt, const struct start_order *o);
 bool revive_is_there(struct pawl_runtime *rt, const char *id); /* live or ended: there is something to replace */
 
-struct revival;
 void revival_free(struct revival *r);
 /* Those that could not be done yet. */
 void revivals_step(struct pawl_runtime *rt);
@@ -37,5 +41,62 @@ int revive_turn(struct pawl_runtime *rt, struct instance *i, struct turn *t, str
 void revive_refused(struct pawl_runtime *rt, struct instance *i);
 /* The next execution has begun: its view is there. */
 void revive_began(struct pawl_runtime *rt, struct instance *i);
+#else
+static inline int revive_message_is_known(struct pawl_runtime *rt, const struct pawl_message *p, bool first)
+{
+	(void)rt, (void)p, (void)first;
+	return 0;
+}
+static inline int revive_receive(struct pawl_runtime *rt, const struct pawl_message *p, struct pawl_error *err)
+{
+	(void)err;
+	rt->provider->ops->reject(rt->provider, p->token, "restart, rewind, retry and replace: " WITHOUT_PART("REVIVE"));
+	return 0;
+}
+static inline void revive_replace(struct pawl_runtime *rt, const struct start_order *o)
+{
+	(void)rt, (void)o;
+}
+static inline bool revive_is_there(struct pawl_runtime *rt, const char *id)
+{
+	(void)rt, (void)id;
+	return false;
+}
+static inline void revival_free(struct revival *r)
+{
+	(void)r;
+}
+static inline void revivals_step(struct pawl_runtime *rt)
+{
+	(void)rt;
+}
+static inline int64_t revivals_next(const struct pawl_runtime *rt)
+{
+	(void)rt;
+	return -1;
+}
+static inline void revivals_release(struct pawl_runtime *rt)
+{
+	(void)rt;
+}
+static inline bool revival_later(struct pawl_runtime *rt, struct mail *m)
+{
+	(void)rt, (void)m;
+	return false;
+}
+static inline int revive_turn(struct pawl_runtime *rt, struct instance *i, struct turn *t, struct pawl_error *err)
+{
+	(void)rt, (void)i, (void)t;
+	return err_set(err, PAWL_EBUG, WITHOUT_PART("REVIVE"));
+}
+static inline void revive_refused(struct pawl_runtime *rt, struct instance *i)
+{
+	(void)rt, (void)i;
+}
+static inline void revive_began(struct pawl_runtime *rt, struct instance *i)
+{
+	(void)rt, (void)i;
+}
+#endif
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/parts.h"
 #include "base/text.h"
 #include "engine/engine.h"
 #include "history/view.h"
@@ -301,7 +302,14 @@ bool works_use(const struct pawl_runtime *rt, const struct config *config); /* d
 void works_release(struct pawl_runtime *rt);
 void works_close(struct pawl_runtime *rt);
 void expiry_free(struct pawl_runtime *rt, struct effect *e);
+#if PAWL_WITH_WORKERS
 void effect_release_offer(struct pawl_runtime *rt, struct effect *e);
+#else
+static inline void effect_release_offer(struct pawl_runtime *rt, struct effect *e)
+{
+	(void)rt, (void)e;
+}
+#endif
 void activity_over(struct pawl_runtime *rt, struct instance *i, const struct open_item *item, const struct event *e); /* its answer is durable */
 void activity_held(struct pawl_runtime *rt, struct instance *i, const struct open_item *item);
 void activity_requeued(struct pawl_runtime *rt, struct instance *i, const struct open_item *item);

@@ -47,6 +47,15 @@ static int load_execution(struct pawl_runtime *rt, struct instance *i, struct hi
 	return rc < 0 ? rc : execution_load(i->x, h, err);
 }
 
+/* Of its history, what this build has left out. NULL: nothing. */
+static const char *missing_part(const struct instance *i)
+{
+	for (const struct open_item *item = i->view.open; item && !PAWL_WITH_ENTITIES; item = item->next)
+		if (item->type == EVENT_EntityCalled || item->type == EVENT_EntityLockRequested)
+			return "it waits for an entity: " WITHOUT_PART("ENTITIES");
+	return !PAWL_WITH_TOPICS && i->view.topics ? "it has subscribed to a topic: " WITHOUT_PART("TOPICS") : NULL;
+}
+
 /* 0, or an error that says why this instance cannot go on now. */
 static int wake_execution(struct pawl_runtime *rt, struct instance *i, struct history *h, char **text, struct pawl_error *err)
 {
@@ -58,6 +67,9 @@ static int wake_execution(struct pawl_runtime *rt, struct instance *i, struct hi
 	if (!def)
 		return err_set(err, PAWL_EUNREGISTERED, "orchestration '%s'%s%s is not registered: add the plugin or program that has it and send SIGHUP or restart",
 		               type, version ? " version " : "", version ? version : "");
+	const char *missing = missing_part(i);
+	if (missing)
+		return err_set(err, PAWL_EUNREGISTERED, "%s", missing);
 	if (entity_check(def, type, i->id, err) < 0) /* the type may have become one since: parked until there is a fitting one */
 		return PAWL_EUNREGISTERED;
 	if (!i->started)

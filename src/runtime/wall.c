@@ -3,6 +3,7 @@
  * the wall clock says, and no loop waits for a device.
  */
 #include "runtime/runtime.h"
+#include "base/scan.h"
 #include "os/clock_state.h"
 #include <stdlib.h>
 
@@ -56,15 +57,17 @@ void wall_open(struct pawl_runtime *rt)
 {
 	const struct os *os = rt->os;
 	char *text = NULL, boot[9];
-	long long boot_ms, by_ms;
+	uint64_t boot_ms, by_ms;
 	size_t len;
 
 	rt->wall.dir = os->open_root(os->self, rt->hub);
 	if (rt->wall.dir >= 0 && os_read_file(os, rt->wall.dir, FILE_NAME, FILE_MAX, &text, &len) == 0)
 		for (const char *line = text; line && *line; line = strchr(line, '\n')) {
 			line += *line == '\n';
-			if (sscanf(line, "%8[0-9a-f] %lld %lld", boot, &boot_ms, &by_ms) == 3)
-				add_step(&rt->wall, boot, boot_ms, by_ms);
+			const char *at = line;
+			bool known = scan_run(&at, "0123456789abcdef", boot, sizeof(boot)) && scan_number(&at, &boot_ms), back = scan_word(&at, "-");
+			if (known && scan_number(&at, &by_ms) && boot_ms <= INT64_MAX && by_ms <= INT64_MAX)
+				add_step(&rt->wall, boot, (int64_t)boot_ms, back ? -(int64_t)by_ms : (int64_t)by_ms);
 		}
 	free(text);
 	rt->wall.is_open = true;

@@ -23,6 +23,8 @@
 #ifndef RUNTIME_WORK_H
 #define RUNTIME_WORK_H
 
+#include "base/error.h"
+#include "base/parts.h"
 #include "os/atomic64.h"
 #include "runtime/activity_state.h"
 #include "runtime/runtime.h"
@@ -131,6 +133,7 @@ void thread_told_to_end(struct pawl_runtime *rt, struct pawl_work *w);
 int process_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_error *err);
 bool process_find(struct pawl_runtime *rt, struct pawl_work *w); /* true: it was adopted, or its result is being delivered; w is taken care of */
 
+#if PAWL_WITH_WORKERS
 /* work_queue.c */
 int outside_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_error *err);
 bool outside_find(struct pawl_runtime *rt, struct pawl_work *w); /* true: it is in the queue already */
@@ -141,6 +144,48 @@ const char *outside_worker(const struct pawl_work *w); /* who has it, NULL = nob
 void queue_look(struct pawl_runtime *rt);      /* when it has changed */
 int queue_find_all(struct pawl_runtime *rt, struct pawl_error *err); /* before instances are loaded: for outside_find */
 void queue_drop_rest(struct pawl_runtime *rt); /* after that */
+#else
+static inline int outside_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_error *err)
+{
+	(void)rt;
+	return err_set(err, PAWL_EUNSUPPORTED, "activity '%s' is not registered here, and no worker can take it: " WITHOUT_PART("WORKERS"), w->name);
+}
+static inline bool outside_find(struct pawl_runtime *rt, struct pawl_work *w)
+{
+	(void)rt, (void)w;
+	return false;
+}
+static inline void outside_look(struct pawl_runtime *rt, struct pawl_work *w, int64_t now)
+{
+	(void)rt, (void)w, (void)now;
+}
+static inline void outside_end(struct pawl_runtime *rt, struct pawl_work *w, bool tell)
+{
+	(void)rt, (void)w, (void)tell;
+}
+static inline void outside_leave(struct pawl_runtime *rt, struct pawl_work *w)
+{
+	(void)rt, (void)w;
+}
+static inline const char *outside_worker(const struct pawl_work *w)
+{
+	(void)w;
+	return NULL;
+}
+static inline void queue_look(struct pawl_runtime *rt)
+{
+	(void)rt;
+}
+static inline int queue_find_all(struct pawl_runtime *rt, struct pawl_error *err)
+{
+	(void)rt, (void)err;
+	return 0;
+}
+static inline void queue_drop_rest(struct pawl_runtime *rt)
+{
+	(void)rt;
+}
+#endif
 
 /* work_record.c */
 int work_dir_make(struct pawl_work *w, struct pawl_error *err); /* PAWL_EBUSY: one of an execution before still runs there */

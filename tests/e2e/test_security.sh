@@ -42,6 +42,30 @@ _gone() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
 
 # ---- who may what ----
 
+# What root sends has to be readable for the runtime, who is somebody else.
+root_has_a_say_in_a_hub_of_another_user() {
+	[ "$(id -u)" -eq 0 ] || skip "only root can be somebody else"
+	command -v setpriv >/dev/null || skip "there is no setpriv to be somebody else"
+	new_hub
+	needs fs
+	chmod 755 "$dir"
+	as_other test -x "$program" || skip "nobody may not reach the build folder"
+	mkdir "$hub"
+	chown $other:$other "$hub"
+	printf '#!/bin/sh\nexec setpriv --reuid=%s --regid=%s --clear-groups "%s" "$@"\n' $other $other "$program" >"$dir/as"
+	chmod 755 "$dir/as"
+	program=$dir/as start_ready
+	printf "go on" >"$dir/input"
+	chmod 600 "$dir/input" # which is read before
+	"$PAWL" -q start waiter --id w -i "@$dir/input" || fail "start: $(tail -n 3 "$log")"
+	wait_status w Running
+	"$PAWL" -q raise w go -d yes
+	"$PAWL" -q raise w on -d yes
+	wait_status w Completed
+	expect_eq "files of root in the hub" "" "$(find "$hub" -user 0)"
+	stop_runtime
+}
+
 a_dropper_drops_and_sees_and_does_nothing_else() {
 	_begin waiter "go on never"
 	as_other sh -c "echo yes >'$events/go'" || fail "expected the drop to work"

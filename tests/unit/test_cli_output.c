@@ -444,6 +444,11 @@ static void where_leaves_those_for_which_it_holds(void **state)
 	listed(w, "id~site-*", "site-7\nsite-8\n");
 	listed(w, "id~oo", "good\n");
 	listed(w, "id~w?its and type=flow", "waits\n");
+	listed(w, "id~site-[0-7]", "site-7\n");
+	listed(w, "id~site-[!0-7]", "site-8\n");
+	listed(w, "id~s*t*-[]8]", "site-8\n");
+	listed(w, "id~s*x*", "");
+	listed(w, "id~*\\-7", "site-7\n");
 	listed(w, "id~site and kv.site!=7", "site-8\n");
 	listed(w, "id~good and kv.site!=7 and version=1.2.0", "good\n");
 	listed(w, "id=good and version=9", "");
