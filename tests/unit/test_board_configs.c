@@ -69,7 +69,7 @@ static void each_key_has_its_reason_beside_it(void **state)
 				fail_msg("'%s' gives no reason for: %s", boards.gl_pathv[n], line);
 		}
 		fclose(file);
-		if (!keys)
+		if (!keys && !strstr(boards.gl_pathv[n], "/debian/")) /* a package sets nothing for the device it comes to */
 			fail_msg("'%s' sets nothing", boards.gl_pathv[n]);
 	}
 }
