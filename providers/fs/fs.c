@@ -29,7 +29,7 @@ void fs_free(struct fs *fs)
 {
 	if (fs->hub >= 0)
 		fs->os->close(fs->os->self, fs->hub);
-	run_release(fs);
+	rundir_release(fs);
 	free(fs->path);
 	free(fs->root);
 	free(fs);

@@ -415,11 +415,11 @@ int mailbox_watch_fd(struct fs *fs);
 bool mailbox_is_start(const struct fs *fs, const void *token, const char *id);
 
 /* run_dir.c */
-int run_open(struct fs *fs, struct pawl_error *err); /* owner, before the queue is opened */
-void run_release(struct fs *fs);
-int run_base(struct fs *fs);          /* the directory that has work/ and instances/ID/work; -errno: it is gone */
-const char *run_root(struct fs *fs);  /* its path; NULL: it is the hub */
-void run_forget(struct fs *fs, const char *id); /* an instance that has ended */
+int rundir_open(struct fs *fs, struct pawl_error *err); /* owner, before the queue is opened */
+void rundir_release(struct fs *fs);
+int rundir_base(struct fs *fs);          /* the directory that has work/ and instances/ID/work; -errno: it is gone */
+const char *rundir_root(struct fs *fs);  /* its path; NULL: it is the hub */
+void rundir_forget(struct fs *fs, const char *id); /* an instance that has ended */
 
 /* queue*.c */
 void queue_open(struct fs *fs);    /* owner, behind mailbox_open */

@@ -302,7 +302,7 @@ int fs_archive(struct pawl_provider *p, const char *id, struct pawl_error *err)
 	if (sys < 0)
 		return err_sys(err, -sys, "cannot move '%s' to '%s'", from, to);
 	histories_moved(fs, id, true);
-	run_forget(fs, id);
+	rundir_forget(fs, id);
 	fs->moves++;
 	fs->instances_changed = fs->archive_changed = true;
 	return 0;

@@ -97,7 +97,7 @@ static void watch_place(struct fs *fs, struct watched_queue *w, int i)
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "work/%s/%s", place_names[i ? PAWL_WORK_DONE : PAWL_WORK_CLAIMED], w->name);
-	int n = fs->os->watch_add(fs->os->self, mailbox_watch_fd(fs), run_base(fs), path, WATCH_QUEUE);
+	int n = fs->os->watch_add(fs->os->self, mailbox_watch_fd(fs), rundir_base(fs), path, WATCH_QUEUE);
 	if (n >= 0 && map_put(&q->numbers, slice_make(&n, sizeof(n)), w, NULL) == 0)
 		w->numbers[i] = n;
 	else if (!q->watch_warned)
@@ -353,7 +353,7 @@ int queue_prepare(struct fs *fs, struct pawl_error *err)
 
 	if (rc < 0 || q->prepared)
 		return rc;
-	int dead = place_open(fs, "dead", true), base = run_base(fs);
+	int dead = place_open(fs, "dead", true), base = rundir_base(fs);
 	dir_close(fs, dead);
 	int work = dead < 0 ? dead : base < 0 ? base : dir_make(fs, base, "work");
 	rc = work < 0 ? work : prepare_dirs(fs, work);

@@ -36,7 +36,7 @@ static int watch_wanted(void *arg, const char *name)
 static void watch_all(struct await *a)
 {
 	struct fs *fs = a->fs;
-	int base = run_base(fs);
+	int base = rundir_base(fs);
 
 	watch(a, fs->hub, ".", WATCH_READY); /* RUN, and work */
 	if (base < 0)

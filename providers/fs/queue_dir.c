@@ -41,7 +41,7 @@ static int dir_step(struct fs *fs, int parent, const char *name, bool make)
 
 int place_open(struct fs *fs, const char *place, bool make)
 {
-	int base = strcmp(place, "dead") == 0 ? fs->hub : run_base(fs); /* history does not know dead letters */
+	int base = strcmp(place, "dead") == 0 ? fs->hub : rundir_base(fs); /* history does not know dead letters */
 
 	if (base < 0)
 		return base;
@@ -57,7 +57,7 @@ int queue_open_dir(struct fs *fs, enum pawl_work_state place, const char *queue,
 int work_open(struct fs *fs, const struct work_target *target, bool make)
 {
 	char seq[24];
-	int base = run_base(fs);
+	int base = rundir_base(fs);
 	bool apart = base != fs->hub;
 
 	snprintf(seq, sizeof(seq), "%llu", (unsigned long long)target->seq);
@@ -151,7 +151,7 @@ int link_read(struct fs *fs, int dir, const char *name, struct work_target *targ
 bool boot_matches(struct fs *fs)
 {
 	char boot[OS_BOOT_ID_SIZE], text[64];
-	int base = run_base(fs), work = base < 0 ? base : dir_open(fs, base, "work");
+	int base = rundir_base(fs), work = base < 0 ? base : dir_open(fs, base, "work");
 	int n = work < 0 ? work : file_head(fs, work, "BOOT", text, sizeof(text));
 
 	dir_close(fs, work);
@@ -212,7 +212,7 @@ int fs_work_dir_lasting(struct pawl_provider *p, const char *instance, uint64_t 
 int fs_work_dir(struct pawl_provider *p, const char *instance, uint64_t seq, char *out, size_t size)
 {
 	struct fs *fs = fs_of(p);
-	const char *run = run_root(fs);
+	const char *run = rundir_root(fs);
 
 	if (!run || fs_exists(fs, "instances/%s/work/%llu", instance ? instance : "", (unsigned long long)seq))
 		return fs_work_dir_lasting(p, instance, seq, out, size);

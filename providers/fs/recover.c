@@ -571,7 +571,7 @@ int fs_acquire(struct pawl_provider *p, struct pawl_error *err)
 	if (rc == 0)
 		rc = recover(fs, err);
 	if (rc == 0)
-		rc = run_open(fs, err);
+		rc = rundir_open(fs, err);
 	if (rc == 0)
 		rc = mailbox_open(fs, err);
 	if (rc == 0)

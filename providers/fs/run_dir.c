@@ -99,20 +99,20 @@ static void run_refresh(struct fs *fs)
 		fs->queue->boot_known = false;
 }
 
-int run_base(struct fs *fs)
+int rundir_base(struct fs *fs)
 {
 	if (!fs->owner)
 		run_refresh(fs);
 	return fs->run_path ? fs->run : fs->hub;
 }
 
-const char *run_root(struct fs *fs)
+const char *rundir_root(struct fs *fs)
 {
-	(void)run_base(fs);
+	(void)rundir_base(fs);
 	return fs->run_path;
 }
 
-void run_release(struct fs *fs)
+void rundir_release(struct fs *fs)
 {
 	run_close(fs);
 }
@@ -215,7 +215,7 @@ static char *wanted_path(const struct fs *fs)
 	return path;
 }
 
-int run_open(struct fs *fs, struct pawl_error *err)
+int rundir_open(struct fs *fs, struct pawl_error *err)
 {
 	IO_BECAUSE(IO_OWNER);
 	char *wanted = fs->options.run_dir ? wanted_path(fs) : NULL, *pointed = pointer_read(fs);
@@ -244,7 +244,7 @@ int run_open(struct fs *fs, struct pawl_error *err)
 }
 
 /* The instance has ended: what its activities have left goes. */
-void run_forget(struct fs *fs, const char *id)
+void rundir_forget(struct fs *fs, const char *id)
 {
 	char path[PATH_SIZE];
 

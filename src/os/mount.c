@@ -105,7 +105,9 @@ static void unescape(char *text)
 
 	for (const char *in = text; *in; out++) {
 		bool octal = in[0] == '\\' && strspn(in + 1, "01234567") >= 3;
-		*out = octal ? (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0')) : *in;
+		*out = *in;
+		if (octal)
+			*out = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
 		in += octal ? 4 : 1;
 	}
 	*out = '\0';
