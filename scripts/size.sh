@@ -59,7 +59,7 @@ rooms() { # NAME MAP
 		/^Linker script and memory map/ { on = 1 }
 		!on { next }
 		/^ \.[^ ]+$/ { held = $1; next }
-		/^ +(\.[^ ]+ +)?0x[0-9a-f]+ +0x[0-9a-f]+ .*\.o\)?$/ {
+		/^ +(\.[^ ]+ +)?0x[0-9a-f]+ +0x[0-9a-f]+ .*o\)?$/ {
 			section = $1 ~ /^\./ ? $1 : held
 			at = $1 ~ /^\./ ? 2 : 1
 			held = ""

@@ -51,7 +51,8 @@ the_packages_are_described() {
 
 it_builds_for_arm_and_installs_its_packages() {
 	_needs_cross
-	local name all_on=(CONFIG_PAWL_PLUGINS=y CONFIG_PAWL_DOCTOR=y CONFIG_PAWL_FSCK=y CONFIG_PAWL_TOOLS=y CONFIG_PAWL_METRICS=y)
+	local name all_on=(CONFIG_PAWL_PLUGINS=y CONFIG_PAWL_DOCTOR=y CONFIG_PAWL_FSCK=y CONFIG_PAWL_TOOLS=y CONFIG_PAWL_METRICS=y
+		CONFIG_PAWL_WORKERS=y CONFIG_PAWL_PRESSURE=y CONFIG_PAWL_ISOLATION=y CONFIG_PAWL_REVIVE=y CONFIG_PAWL_ENTITIES=y CONFIG_PAWL_TOPICS=y CONFIG_PAWL_HELP=y)
 	expect 0 _make BUILD_VARIANT=full prepare
 	_tree "$dir/build_dir/pawl-full/pawl-$(version)" build/openwrt
 	expect 0 _make -j2 BUILD_VARIANT=full "${all_on[@]}" compile

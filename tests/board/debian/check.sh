@@ -138,8 +138,8 @@ make_base() {
 		grep -E " $codename(-security|-updates)? main\$" | sort -u)
 	[ -n "$lines" ] || { echo "apt has no list of $codename here: apt-get update" && return 1; }
 	mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,libyaml-dev,gcc,libc6-dev,pkg-config \
-		"$codename" "$dir/base.tar.new" - <<<"$lines" >"$dir/base.log" 2>&1 || { tail -n 3 "$dir/base.log" && return 1; }
-	mv "$dir/base.tar.new" "$dir/base.tar"
+		"$codename" "$dir/base.new.tar" - <<<"$lines" >"$dir/base.log" 2>&1 || { tail -n 3 "$dir/base.log" && return 1; }
+	mv "$dir/base.new.tar" "$dir/base.tar"
 }
 
 start_machine() { # NAME INIT [ARG...]
