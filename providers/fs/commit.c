@@ -79,15 +79,20 @@ static int check_offset(struct fs *fs, struct history_file *f, const struct pawl
 /* An execution that is not there yet follows one that is. */
 static int check_new_execution(struct fs *fs, const struct pawl_record *r, struct pawl_error *err)
 {
-	int rc;
+	int rc = 0;
 	struct history_file *before = r->execution > 1 ? histories_get(fs, r->instance, r->execution - 1, err, &rc) : NULL;
 
+	if (rc < 0) /* that it cannot be looked at does not say that it is not there */
+		return rc;
 	histories_note_follower(fs, r->instance, r->execution);
 	if (before && before->archived)
 		return err_set(err, PAWL_ESTATE, "instance '%s' has ended and is archived", r->instance);
 	if (before && (before->batch == fs->batches ? before->batch_end : before->size) > 0)
 		return 0; /* it may begin in this very batch */
-	if (fs_exists(fs, "instances/%s", r->instance) && r->execution > 1)
+	rc = r->execution > 1 ? fs_look(fs, err, "instances/%s", r->instance) : 0;
+	if (rc < 0)
+		return rc;
+	if (rc > 0)
 		return err_set(err, PAWL_EINVALID, "instance '%s' has no execution %llu", r->instance, (unsigned long long)r->execution - 1);
 	return err_set(err, PAWL_ENOTFOUND, "there is no instance '%s'", r->instance);
 }

@@ -2,6 +2,30 @@
 #include "cli/verbs.h"
 #include "base/log.h"
 
+#define BUSY_LOOKS 20
+#define BUSY_MS 100
+
+static bool has_owner(struct cli *c)
+{
+	struct pawl_error why = c->err;
+	bool there = (!c->provider && cli_open(c, CLI_READ) < 0) || cli_has_runtime(c, NULL, 0);
+
+	c->err = why;
+	return there;
+}
+
+/* What a runtime that was killed had just forked holds the lock until it becomes another program. */
+static int open_runtime(struct cli *c, const pawl_options *options, pawl_runtime **rt)
+{
+	int rc = pawl_open(rt, options, &c->err);
+
+	for (int n = 0; rc == PAWL_EBUSY && n < BUSY_LOOKS && !has_owner(c); n++) {
+		cli_sleep_ms(BUSY_MS);
+		rc = pawl_open(rt, options, &c->err);
+	}
+	return rc;
+}
+
 static int run(struct cli *c)
 {
 	pawl_runtime *rt = NULL;
@@ -24,7 +48,7 @@ static int run(struct cli *c)
 	if (!c->opt[OPT_VERBOSE] && !c->opt[OPT_QUIET])
 		log_set_level(LOG_LEVEL_INFO);
 	enum log_level wanted = log_get_level();
-	rc = pawl_open(&rt, &options, &c->err);
+	rc = open_runtime(c, &options, &rt);
 	if (rc < 0)
 		return rc;
 	if (c->opt[OPT_VERBOSE] || c->opt[OPT_QUIET])

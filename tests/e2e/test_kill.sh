@@ -176,4 +176,22 @@ an_attempt_that_had_failed_before_a_kill_counts() {
 	expect_eq "failures in the history" 3 "$(count_events f ActivityRetrying)"
 }
 
+# A child of the killed one, which has not become its program yet, has its lock.
+a_lock_that_outlives_a_kill_for_a_moment_is_waited_for() {
+	command -v flock >/dev/null || skip "there is no flock"
+	new_hub
+	needs fs
+	start_ready
+	kill_runtime
+	mkfifo "$dir/locked"
+	flock "$hub/LOCK" sh -c "echo yes >'$dir/locked'; sleep 0.7" &
+	pids="$pids $!"
+	read -r _ <"$dir/locked"
+	start_ready
+	# that of one who is there is not
+	expect 75 "$program" run $volatile
+	expect_match "who" "in use by another runtime .pid $runtime" "$err"
+	stop_runtime
+}
+
 run_tests
