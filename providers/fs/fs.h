@@ -118,8 +118,9 @@ struct journal_damage {
 #define JOURNAL_DAMAGE_TOLD 8 /* so many are told of one by one in the log */
 
 int journal_open(struct journal *j, bool create, struct pawl_error *err);
-/* What is read back is on the disk after this: whoever wrote it may have died in front of its sync. */
-int journal_sync_found(struct journal *j, struct pawl_error *err);
+/* What is read back is on the disk after this: whoever wrote it may have died in front of its sync, or (doubt) behind one that
+ * failed, after which the kernel takes for clean what is not. */
+int journal_sync_found(struct journal *j, bool doubt, struct pawl_error *err);
 void journal_close(struct journal *j);
 /* Make sure that a frame with so many payload bytes has a place: the active segment, or a free one becomes active.
  * PAWL_EBUSY when all are full. Writes nothing to existing frames. */

@@ -449,13 +449,35 @@ int journal_open(struct journal *j, bool create, struct pawl_error *err)
 	return rc;
 }
 
-int journal_sync_found(struct journal *j, struct pawl_error *err)
+/* The same bytes where they are: what a failed sync has left clean is written again. */
+static int segment_write_again(const struct os *os, const struct segment *s)
+{
+	char *block = malloc(FILL_BYTES);
+	ssize_t n = block ? 1 : -ENOMEM;
+
+	for (uint64_t at = 0; at < s->size && n > 0; at += FILL_BYTES) {
+		n = os->pread(os->self, s->fd, block, FILL_BYTES, at);
+		bool used = n > 0 && (block[0] || memcmp(block, block + 1, (size_t)n - 1) != 0);
+		if (used) {
+			ssize_t w = os->pwrite(os->self, s->fd, block, (size_t)n, at);
+			n = w < 0 ? w : n;
+		}
+	}
+	free(block);
+	return n < 0 ? (int)n : 0;
+}
+
+int journal_sync_found(struct journal *j, bool doubt, struct pawl_error *err)
 {
 	int rc = os_sync_dir(j->os, j->hub, "journal");
 
-	for (unsigned i = 0; rc >= 0 && i < SEGMENTS_MAX; i++)
-		if (j->segments[i].state != SEGMENT_NONE)
+	for (unsigned i = 0; rc >= 0 && i < SEGMENTS_MAX; i++) {
+		if (j->segments[i].state == SEGMENT_NONE)
+			continue;
+		rc = doubt ? segment_write_again(j->os, &j->segments[i]) : 0;
+		if (rc >= 0)
 			rc = j->os->sync_data(j->os->self, j->segments[i].fd);
+	}
 	return rc < 0 ? err_sys(err, -rc, "cannot sync the journal that was found") : 0;
 }
 

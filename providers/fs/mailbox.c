@@ -63,12 +63,22 @@ static void letter_free(struct fs *fs, struct letter *l)
 static int look_start(struct fs *fs, const char *id, struct pawl_error *err);
 
 /* The start of an instance comes before what was sent or dropped for it: also one that was made since the kernel was
- * asked what is new, or that it did not tell of (I12). */
+ * asked what is new, or that it did not tell of (I12). One that cannot be taken now holds up the others, or they would be refused
+ * as for nobody (I7). */
 static int deliver_start_first(struct fs *fs, const struct pawl_message *m)
 {
 	struct pawl_error err = { 0 };
+	char dir[PATH_SIZE], path[PATH_SIZE + 8];
+	struct os_stat st;
 
-	return m->kind == PAWL_MESSAGE_START || !m->instance ? 0 : look_start(fs, m->instance, &err);
+	if (m->kind == PAWL_MESSAGE_START || !m->instance)
+		return 0;
+	if (look_start(fs, m->instance, &err) == PAWL_ENOMEM)
+		return PAWL_ENOMEM;
+	snprintf(dir, sizeof(dir), "instances/%s", m->instance);
+	snprintf(path, sizeof(path), "%s/start", dir);
+	int sys = fs->os->stat(fs->os->self, fs->hub, path, &st);
+	return sys == -ENOENT || mailbox_has(fs->mailbox, dir, "start") ? 0 : PAWL_EBUSY;
 }
 
 int mailbox_deliver(struct fs *fs, const struct letter *letter)
@@ -76,7 +86,10 @@ int mailbox_deliver(struct fs *fs, const struct letter *letter)
 	struct mailbox *m = fs->mailbox;
 	char path[PATH_SIZE];
 	int rc = deliver_start_first(fs, &letter->message);
-	struct letter *l = rc == PAWL_ENOMEM ? NULL : malloc(sizeof(*l));
+
+	if (rc < 0)
+		return rc;
+	struct letter *l = malloc(sizeof(*l));
 
 	letter_path(path, letter->dir, letter->name);
 	if (!l || map_put(&m->letters, slice_of(path), l, NULL) < 0) {

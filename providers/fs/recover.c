@@ -497,7 +497,7 @@ static int settle(struct fs *fs, struct pawl_error *err)
 static int sync_what_a_kill_left(struct fs *fs, struct pawl_error *err)
 {
 	bool may_be = fs->same_boot || !fs->known_before;
-	int rc = may_be && !fs->clean_before ? journal_sync_found(&fs->journal, err) : 0;
+	int rc = may_be && !fs->clean_before ? journal_sync_found(&fs->journal, fs->doubt, err) : 0;
 
 	if (rc < 0)
 		hub_tell_doubt(fs); /* they are marked clean now, and would be believed the next time */

@@ -318,6 +318,66 @@ static void no_leases_here(void **state)
 	assert_string_equal(w->data, "yes, more");
 }
 
+/* ---- messages ---- */
+
+struct order {
+	enum pawl_message_kind kinds[4];
+	int count;
+};
+
+static int note_kind(void *arg, struct pawl_message *m)
+{
+	struct order *o = arg;
+
+	assert_true(o->count < 4);
+	o->kinds[o->count++] = m->kind;
+	return 0;
+}
+
+static void send_to(struct pawl_provider *p, enum pawl_message_kind kind, const char *name)
+{
+	const struct pawl_message m = { .kind = kind, .instance = "n", .name = name };
+
+	assert_int_equal(p->ops->send(p, &m, NULL), 0);
+}
+
+static int bad_opens;
+
+static int open_start_badly(void *self, int dir, const char *path, int flags, unsigned mode)
+{
+	return strstr(path, "/start") && bad_opens > 0 && bad_opens-- ? -EIO : real->open(self, dir, path, flags, mode);
+}
+
+/* A start that cannot be read for some time: what is sent to that instance is not for nobody. */
+static void what_is_sent_to_one_that_waits_to_begin_waits_with_it(void **state)
+{
+	struct os_sim *sim = os_sim_new(1);
+	struct os os = *(real = os_sim_os(sim));
+	struct pawl_provider_options options = { .hub = "hub", .create = true, .journal_bytes = 65536, .os = &os };
+	struct pawl_provider *p;
+	struct order o = { .count = 0 };
+	int64_t again;
+
+	(void)state;
+	os.open = open_start_badly;
+	assert_int_equal(pawl_provider_fs.open(&options, &p, NULL), 0);
+	assert_int_equal(p->ops->acquire(p, NULL), 0);
+	send_to(p, PAWL_MESSAGE_START, "type");
+	send_to(p, PAWL_MESSAGE_RAISE, "go");
+	bad_opens = 2;
+	(void)p->ops->receive(p, true, note_kind, &o, &again, NULL);
+	assert_int_equal(bad_opens, 0);
+	for (int n = 0; o.count < 2 && n < 10; n++) {
+		os_sim_advance(sim, 10 * SECOND);
+		assert_int_equal(p->ops->receive(p, true, note_kind, &o, &again, NULL), 0);
+	}
+	assert_int_equal(o.count, 2);
+	assert_int_equal(o.kinds[0], PAWL_MESSAGE_START);
+	assert_int_equal(o.kinds[1], PAWL_MESSAGE_RAISE);
+	p->ops->close(p);
+	os_sim_free(sim);
+}
+
 #define T(name, fn) { name, fn, setup, teardown, NULL }
 
 static void put_in_place(struct world *w, const char *name, const char *text)
@@ -527,6 +587,7 @@ int main(void)
 		T("an empty file that gets its content a moment later is taken with it", empty_at_first),
 		T("a file that stays empty is an event without payload", empty_for_good),
 		T("a file that lost its content in a power cut is rejected, and is no empty event", lost_in_a_power_cut),
+		cmocka_unit_test(what_is_sent_to_one_that_waits_to_begin_waits_with_it),
 		T("a file that is written anew while it is read is read again", written_anew_while_it_is_read),
 		T("an empty file from before a clean stop is an event after a reboot, too", empty_before_a_clean_stop),
 		T("and a file that was not synced by whoever dropped it is not empty then", full_before_a_clean_stop),
