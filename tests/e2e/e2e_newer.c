@@ -27,7 +27,7 @@ static uint32_t crc32c(uint32_t crc, const unsigned char *p, size_t len)
 
 static uint32_t get32(const unsigned char *p)
 {
-	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static void put32(unsigned char *p, uint32_t n)
