@@ -191,7 +191,7 @@ static inline void queue_drop_rest(struct pawl_runtime *rt)
 int work_dir_make(struct pawl_work *w, struct pawl_error *err); /* PAWL_EBUSY: one of an execution before still runs there */
 bool work_dir_is_of_another(const struct pawl_runtime *rt, uint64_t execution, const char *dir); /* execution */
 int carrier_text(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid, struct buf *out);
-void record_state(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid);
+int record_state(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid);
 
 /* work_message.c */
 int messages_deliver_all(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_error *err); /* before an attempt begins, and when it was found again */

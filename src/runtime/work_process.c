@@ -191,8 +191,8 @@ int process_begin(struct pawl_runtime *rt, struct pawl_work *w, struct pawl_erro
 	int rc = prepare(rt, w, &arena, &options, err);
 	if (rc == 0) {
 		work_event(w, ACTIVITY_BEGIN);
-		record_state(w, NULL, 0, 0); /* before it can look for it */
-		rc = start(rt, w, options, err);
+		rc = record_state(w, NULL, 0, 0); /* before it can look for it; and a start that finds none cannot take it for ours */
+		rc = rc < 0 && rc != -EFBIG ? err_sys(err, -rc, "cannot write the carrier in '%s'", w->dir) : start(rt, w, options, err);
 	}
 	arena_release(&arena);
 	if (rc < 0)

@@ -197,7 +197,7 @@ static void fill_carrier(const struct pawl_work *w, struct carrier *c)
 	c->payload = c->payload_in_file || !w->input_len ? SLICE_NONE : slice_make(w->input, w->input_len);
 }
 
-static void write_record(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid, struct buf *text)
+static int write_record(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid, struct buf *text)
 {
 	struct carrier c;
 
@@ -212,22 +212,24 @@ static void write_record(struct pawl_work *w, const char *reason, int64_t next_n
 	c.records_cut = w->records_cut;
 	if (text && carrier_encode(text, &c) < 0)
 		text->failed = true;
-	if (!text && carrier_write(w->rt->os, w->dir, &c) < 0)
+	int rc = text ? 0 : carrier_write(w->rt->os, w->dir, &c);
+	if (rc < 0)
 		log_debug("cannot write '%s/%s'", w->dir, CARRIER_FILE);
+	return rc;
 }
 
 /* For a provider that keeps it itself. */
 int carrier_text(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid, struct buf *out)
 {
-	write_record(w, reason, next_ns, pid, out);
+	(void)write_record(w, reason, next_ns, pid, out);
 	return buf_ok(out) ? 0 : PAWL_ENOMEM;
 }
 
-void record_state(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid)
+int record_state(struct pawl_work *w, const char *reason, int64_t next_ns, int32_t pid)
 {
 	if (w->effect)
 		w->effect->dir = true;
-	write_record(w, reason, next_ns, pid, NULL);
+	return write_record(w, reason, next_ns, pid, NULL);
 }
 
 /* ---- dead letters ---- */
