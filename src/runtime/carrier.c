@@ -507,6 +507,8 @@ int carrier_write(const struct os *os, const char *dir, const struct carrier *c)
 	fd = r ? r : os->open(os->self, OS_CWD, dir, OS_READ | OS_DIRECTORY, 0);
 	if (fd >= 0) {
 		r = replace(os, fd, buf_slice(&text));
+		if (r == -EISDIR && os_remove_any(os, fd, CARRIER_FILE) == 0) /* what an activity may have put there */
+			r = replace(os, fd, buf_slice(&text));
 		os->close(os->self, fd);
 	}
 	buf_release(&text);

@@ -221,7 +221,7 @@ _stall_and_heal() { # FAULT
 
 storage_that_fails_for_some_time_stalls_and_goes_on() {
 	local fault
-	for fault in write:ENOSPC:1+:hub/journal/ open:EMFILE:80+; do _stall_and_heal "$fault"; done
+	for fault in write:ENOSPC:1+:hub/journal/ open:EMFILE:66+; do _stall_and_heal "$fault"; done
 	[ "$stride" -eq 1 ] || return 0
 	for fault in sync:EIO:1+:journal/ fork:EAGAIN:1+ write:EDQUOT:1+:hub/journal/ write:EROFS:8+:hub/ read:EIO:30+:hub/ rename:EIO:12+:hub/; do _stall_and_heal "$fault"; done
 }
@@ -232,7 +232,7 @@ no_descriptor_stays_open_after_trouble() {
 	wait_for "all to be done" _all_done
 	before=$(_fds)
 	stop_runtime
-	_faulty_runtime open:EMFILE:80+
+	_faulty_runtime open:EMFILE:66+
 	wait_for "the failure to come" _is_told
 	: >"$healed"
 	wait_for "all to be done" _all_done

@@ -285,7 +285,7 @@ static void of_two_items_of_one_activity_a_start_keeps_one(void **state)
 	begin(w, OUTSIDE " }\n", JOB);
 	await_look(items(w) == 1);
 	assert_int_equal(w->client->ops->open(&options, &other, NULL), 0);
-	rw_close(w);
+	rw_end(w);
 	assert_int_equal(other->ops->acquire(other, NULL), 0);
 	assert_int_equal(other->ops->offer(other, &item, id, NULL), 0);
 	other->ops->close(other);
