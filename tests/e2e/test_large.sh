@@ -17,6 +17,7 @@ _sparse() { # FILE TEXT
 _at() { # SECONDS
 	new_hub
 	[ -e "$e2e/bin/clock.so" ] || skip "the preload library cannot be built"
+	LD_PRELOAD=$e2e/bin/clock.so "$types" version >/dev/null 2>&1 || skip "this build takes no LD_PRELOAD"
 	echo $(($1 - $(date +%s))) >"$dir/clock"
 	printf '#!/bin/sh\nE2E_CLOCK="%s" LD_PRELOAD="%s" exec "%s" "$@"\n' "$dir/clock" "$e2e/bin/clock.so" "$types" >"$dir/bent"
 	chmod +x "$dir/bent"
