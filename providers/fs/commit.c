@@ -260,7 +260,7 @@ static int spill_write(struct commit_job *c, const struct pawl_spill *s)
 }
 
 /*
- * The frame is marked until it is on the disk, for readers (confirm_newest in instances.c); for good when that fails, and then
+ * The frame is marked until it is on the disk, for readers (confirm_newest in reader.c); for good when that fails, and then
  * LOCK tells it to those who come when this process is gone.
  */
 static int write_marked(struct fs *fs, struct segment *s, const struct buf *frame)
